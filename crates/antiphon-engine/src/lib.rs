@@ -1,0 +1,1 @@
+//! Law: see ARCHITECTURE.md.
