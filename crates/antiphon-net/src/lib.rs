@@ -1,0 +1,24 @@
+//! Law: edge: sockets, clocks and timers of this machine; no policy, and nothing about audio.
+//!
+//! What the shells need of the operating system: a clock (that tests may warp), UDP with kernel
+//! receive timestamps, a wait with nanosecond timeouts, discovery of hubs; and two instruments, a
+//! relay that behaves like a bad network and a witness of this machine's own stalls.
+
+mod clock;
+
+mod noise;
+
+mod udp;
+
+mod wait;
+
+pub mod discovery;
+
+pub mod impair;
+
+pub mod witness;
+
+pub use clock::{Bracket, Clock, Warp, WarpError, raw_now, sleep_until};
+pub use noise::Noise;
+pub use udp::{Batch, UdpCounters, UdpPort};
+pub use wait::{Waiter, Waker, Woken, precise_timers};

@@ -1,0 +1,350 @@
+//! UDP in batches, with the kernel's receive timestamps.
+
+use std::io::{self, IoSlice, IoSliceMut};
+use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6, UdpSocket};
+use std::ops::Range;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+
+use antiphon_base::Timestamp;
+use nix::errno::Errno;
+use nix::sys::socket::{
+    self, ControlMessageOwned, MsgFlags, MultiHeaders, RecvMsg, SockaddrStorage, setsockopt, sockopt,
+};
+use nix::sys::time::TimeSpec;
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::clock::{Bracket, Clock};
+
+/// Datagrams taken or given in one system call: two packets a speaker every 10 ms come to about
+/// this many for eight speakers, and 16 receive buffers are 32 KiB.
+const BATCH: usize = 16;
+
+/// Room for one datagram: any that fits an Ethernet frame. What is longer is cut, and no packet of
+/// ours is.
+const DATAGRAM: usize = 2_048;
+
+/// What the kernel may hold each way. A 48 kHz stereo L24 stream is 36 kB in 100 ms: this is a
+/// pause of the receiver of about half a second, or a burst to a hundred speakers.
+const SOCKET_BUFFER: usize = 256 * 1_024;
+
+/// Expedited forwarding (RFC 3246), which Wi-Fi maps to its voice or video queue.
+const DSCP_EF: i32 = 46 << 2;
+
+/// A bound UDP socket that never blocks.
+#[derive(Debug)]
+pub struct UdpPort {
+    socket: UdpSocket,
+    local: SocketAddr,
+    buffers: Box<[[u8; DATAGRAM]; BATCH]>,
+    counters: UdpCounters,
+}
+
+/// What became of the datagrams of a [`UdpPort`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct UdpCounters {
+    /// Datagrams received.
+    pub received: u64,
+    /// Of those: without a believable kernel stamp, dated by the time of reading.
+    pub unstamped: u64,
+    /// Datagrams that the kernel took.
+    pub sent: u64,
+    /// Datagrams dropped because the kernel's send buffer was full.
+    pub send_full: u64,
+    /// Datagrams that the kernel refused (no route, nobody listens, too long).
+    pub send_failed: u64,
+}
+
+impl UdpPort {
+    /// Binds `addr`, with kernel receive timestamps and expedited forwarding where the system allows.
+    ///
+    /// # Errors
+    /// The address is taken or not this machine's.
+    pub fn bind(addr: SocketAddr) -> io::Result<Self> {
+        let socket = Socket::new(Domain::for_address(addr), Type::DGRAM, Some(Protocol::UDP))?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&addr.into())?;
+        Self::from_socket(socket.into())
+    }
+
+    /// Takes over a bound socket.
+    pub fn from_socket(socket: UdpSocket) -> io::Result<Self> {
+        socket.set_nonblocking(true)?;
+        let local = socket.local_addr()?;
+        tune(&socket, local);
+        let buffers = vec![[0; DATAGRAM]; BATCH].into_boxed_slice();
+        let buffers = buffers.try_into().map_err(|_| io::Error::other("receive buffers"))?;
+        Ok(Self { socket, local, buffers, counters: UdpCounters::default() })
+    }
+
+    /// The address bound.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// What became of the datagrams so far.
+    pub fn counters(&self) -> UdpCounters {
+        self.counters
+    }
+
+    /// Hands over every datagram that waits, at most one batch of 16, with its sender and the
+    /// instant at which the kernel received it; says how many. Zero: none waits.
+    ///
+    /// # Errors
+    /// The socket is broken. An ICMP error about an earlier send is not an error.
+    pub fn recv<D>(
+        &mut self,
+        clock: &Clock<D>,
+        mut handle: impl FnMut(SocketAddr, Timestamp<D>, &mut [u8]),
+    ) -> io::Result<usize> {
+        let mut heads = [None; BATCH];
+        let count = match receive(&self.socket, &mut self.buffers, &mut heads) {
+            Ok(count) => count,
+            Err(Errno::EAGAIN | Errno::EINTR | Errno::ECONNREFUSED) => return Ok(0),
+            Err(errno) => return Err(errno.into()),
+        };
+        let bracket = Bracket::take();
+        for (head, buffer) in heads.iter().take(count).zip(self.buffers.iter_mut()) {
+            let Some(head) = head else { continue };
+            self.counters.received += 1;
+            let stamped = head.stamp_ns.and_then(|ns| clock.at_realtime(ns, &bracket));
+            self.counters.unstamped += u64::from(stamped.is_none());
+            let at = stamped.unwrap_or_else(|| clock.warp(bracket.after));
+            handle(head.from, at, &mut buffer[..head.len]);
+        }
+        Ok(count)
+    }
+
+    /// Sends what `batch` holds, in order, and empties it. What the kernel does not take is
+    /// dropped and counted: late audio is worth nothing, and one dead receiver must not stop others.
+    pub fn send(&mut self, batch: &mut Batch) {
+        let mut from = 0;
+        while from < batch.items.len() {
+            let to = batch.items.len().min(from + BATCH);
+            match batch.send(&self.socket, from..to) {
+                Ok(sent) => {
+                    self.counters.sent += sent as u64;
+                    from += sent.max(1);
+                }
+                Err(Errno::EINTR) => {}
+                Err(Errno::EAGAIN | Errno::ENOBUFS) => {
+                    self.counters.send_full += (batch.items.len() - from) as u64;
+                    break;
+                }
+                Err(_) => {
+                    self.counters.send_failed += 1;
+                    from += 1;
+                }
+            }
+        }
+        batch.clear();
+    }
+}
+
+impl AsFd for UdpPort {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+/// Datagrams to be sent in one go.
+#[derive(Debug, Default)]
+pub struct Batch {
+    bytes: Vec<u8>,
+    items: Vec<(SocketAddr, Range<usize>)>,
+}
+
+impl Batch {
+    /// An empty batch.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a datagram.
+    pub fn push(&mut self, to: SocketAddr, datagram: &[u8]) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(datagram);
+        self.items.push((to, start..self.bytes.len()));
+    }
+
+    /// How many datagrams it holds.
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Whether it holds none.
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// Forgets them; the memory is kept for the next.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.items.clear();
+    }
+
+    fn send(&self, socket: &UdpSocket, range: Range<usize>) -> Result<usize, Errno> {
+        let items = &self.items[range];
+        let slices: Vec<_> = items.iter().map(|(_, at)| [IoSlice::new(&self.bytes[at.clone()])]).collect();
+        let addrs: Vec<_> = items.iter().map(|(to, _)| Some(SockaddrStorage::from(*to))).collect();
+        let mut headers = MultiHeaders::preallocate(items.len(), None);
+        let sent = socket::sendmmsg(socket.as_raw_fd(), &mut headers, &slices, &addrs, [], MsgFlags::empty())?;
+        Ok(sent.count())
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Head {
+    from: SocketAddr,
+    len: usize,
+    stamp_ns: Option<i64>,
+}
+
+/// The headers are made anew for each call: the kernel shortens their lengths in place, and a
+/// datagram without a stamp would leave no room for the stamp of the next.
+fn receive(
+    socket: &UdpSocket,
+    buffers: &mut [[u8; DATAGRAM]; BATCH],
+    heads: &mut [Option<Head>; BATCH],
+) -> Result<usize, Errno> {
+    let mut headers = MultiHeaders::preallocate(BATCH, Some(nix::cmsg_space!(TimeSpec)));
+    let mut slices = buffers.each_mut().map(|buffer| [IoSliceMut::new(buffer)]);
+    let messages =
+        socket::recvmmsg(socket.as_raw_fd(), &mut headers, &mut slices, MsgFlags::MSG_DONTWAIT, None)?;
+    let mut count = 0;
+    for (message, head) in messages.zip(heads) {
+        *head = read_head(&message);
+        count += 1;
+    }
+    Ok(count)
+}
+
+fn read_head(message: &RecvMsg<'_, '_, SockaddrStorage>) -> Option<Head> {
+    let stamp = message.cmsgs().ok()?.find_map(|item| match item {
+        ControlMessageOwned::ScmTimestampns(time) => Some(time.tv_sec() * 1_000_000_000 + time.tv_nsec()),
+        _ => None,
+    });
+    Some(Head { from: address(message.address.as_ref()?)?, len: message.bytes.min(DATAGRAM), stamp_ns: stamp })
+}
+
+fn address(storage: &SockaddrStorage) -> Option<SocketAddr> {
+    let v4 = storage.as_sockaddr_in().map(|sin| SocketAddrV4::from(*sin).into());
+    v4.or_else(|| storage.as_sockaddr_in6().map(|sin| SocketAddrV6::from(*sin).into()))
+}
+
+/// Every one of these is a wish: a container that refuses it gets user-space stamps or the best
+/// effort queue, which the counters and the clock filter's uncertainty then show.
+fn tune(socket: &UdpSocket, local: SocketAddr) {
+    let wishes = [
+        ("SO_TIMESTAMPNS", setsockopt(socket, sockopt::ReceiveTimestampns, &true)),
+        ("SO_RCVBUF", setsockopt(socket, sockopt::RcvBuf, &SOCKET_BUFFER)),
+        ("SO_SNDBUF", setsockopt(socket, sockopt::SndBuf, &SOCKET_BUFFER)),
+        (
+            "expedited forwarding",
+            if local.is_ipv4() {
+                setsockopt(socket, sockopt::Ipv4Tos, &DSCP_EF)
+            } else {
+                setsockopt(socket, sockopt::Ipv6TClass, &DSCP_EF)
+            },
+        ),
+    ];
+    for (wish, outcome) in wishes {
+        if let Err(errno) = outcome {
+            tracing::debug!("the system refuses {wish} on {local}: {errno}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use antiphon_base::{Local, Span};
+
+    use super::*;
+    use crate::clock::{Warp, raw_now};
+    use crate::wait::Waiter;
+
+    fn pair(addr: &str) -> (UdpPort, UdpPort) {
+        (UdpPort::bind(addr.parse().unwrap()).unwrap(), UdpPort::bind(addr.parse().unwrap()).unwrap())
+    }
+
+    fn batch(to: SocketAddr, datagrams: &[&[u8]]) -> Batch {
+        let mut batch = Batch::new();
+        datagrams.iter().for_each(|bytes| batch.push(to, bytes));
+        batch
+    }
+
+    fn receive_all(port: &mut UdpPort, clock: &Clock<Local>, want: usize) -> Vec<(SocketAddr, Timestamp<Local>, Vec<u8>)> {
+        let waiter = Waiter::new(port).unwrap();
+        let mut got = Vec::new();
+        while got.len() < want {
+            assert!(waiter.wait(Span::from_s(20)).unwrap().readable, "{} of {want}", got.len());
+            port.recv(clock, |from, at, bytes| got.push((from, at, bytes.to_vec()))).unwrap();
+        }
+        got
+    }
+
+    #[test]
+    fn forty_datagrams_arrive_whole_in_order_and_from_their_sender() {
+        for addr in ["127.0.0.1:0", "[::1]:0"] {
+            let (mut a, mut b) = pair(addr);
+            let sent: Vec<Vec<u8>> = (0..40u8).map(|n| vec![n; 30 * usize::from(n)]).collect();
+            a.send(&mut batch(b.local_addr(), &sent.iter().map(Vec::as_slice).collect::<Vec<_>>()));
+            let got = receive_all(&mut b, &Clock::new(Warp::default()), 40);
+            assert!(got.iter().all(|(from, ..)| *from == a.local_addr()));
+            assert_eq!(got.into_iter().map(|(.., bytes)| bytes).collect::<Vec<_>>(), sent);
+            assert_eq!((a.counters().sent, b.counters().received), (40, 40));
+        }
+    }
+
+    #[test]
+    fn a_datagram_is_dated_when_the_kernel_received_it_not_when_it_was_read() {
+        let (mut a, mut b) = pair("127.0.0.1:0");
+        let clock = Clock::new("ppm=40&offset_s=77".parse().unwrap());
+        let before = raw_now();
+        a.send(&mut batch(b.local_addr(), &[b"early"]));
+        let after = raw_now();
+        std::thread::sleep(std::time::Duration::from_millis(30));
+        let got = receive_all(&mut b, &clock, 1);
+        let slack = Span::from_us(100);
+        assert!(got[0].1 >= clock.warp(before - slack) && got[0].1 <= clock.warp(after + slack));
+        assert_eq!(b.counters().unstamped, 0);
+    }
+
+    #[test]
+    fn stamps_stay_after_a_batch_without_them() {
+        let (mut a, mut b) = pair("127.0.0.1:0");
+        let clock = Clock::new(Warp::default());
+        setsockopt(&b.socket, sockopt::ReceiveTimestampns, &false).unwrap();
+        a.send(&mut batch(b.local_addr(), &[b"1"]));
+        receive_all(&mut b, &clock, 1);
+        assert_eq!(b.counters().unstamped, 1);
+        setsockopt(&b.socket, sockopt::ReceiveTimestampns, &true).unwrap();
+        a.send(&mut batch(b.local_addr(), &[b"2", b"3"]));
+        receive_all(&mut b, &clock, 2);
+        assert_eq!(b.counters().unstamped, 1);
+    }
+
+    #[test]
+    fn one_datagram_that_cannot_be_sent_does_not_stop_the_others() {
+        let (mut a, mut b) = pair("127.0.0.1:0");
+        let mut mixed = batch(b.local_addr(), &[b"first"]);
+        mixed.push(b.local_addr(), &[0; 70_000]);
+        mixed.push("[::1]:9".parse().unwrap(), b"wrong family");
+        mixed.push(b.local_addr(), b"last");
+        a.send(&mut mixed);
+        assert!(mixed.is_empty());
+        let got = receive_all(&mut b, &Clock::new(Warp::default()), 2);
+        assert_eq!(got[1].2, b"last");
+        assert_eq!((a.counters().sent, a.counters().send_failed), (2, 2));
+    }
+
+    #[test]
+    fn nobody_listening_is_not_an_error() {
+        let (mut a, b) = pair("127.0.0.1:0");
+        let gone = b.local_addr();
+        drop(b);
+        for _ in 0..3 {
+            a.send(&mut batch(gone, &[b"hello?"]));
+            assert_eq!(a.recv(&Clock::<Local>::new(Warp::default()), |_, _, _| ()).unwrap(), 0);
+        }
+    }
+}
