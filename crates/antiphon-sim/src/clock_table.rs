@@ -1,0 +1,199 @@
+//! How well two speakers agree on the hub's clock: by network and by drift.
+
+use std::fmt::Write;
+
+use antiphon_base::{ClockMap, Hub, Local, Ppm, Span, Timestamp, True};
+use antiphon_proto::sync::{ClockFilter, Exchange, ProbeSchedule};
+
+use crate::clock::{ClockSpec, SimClock};
+use crate::network::{DelayModel, Link, LossModel};
+use crate::rng::Rng;
+
+/// One world to measure in.
+#[derive(Debug, Clone, Copy)]
+pub struct ClockScenario {
+    /// Delay of each way.
+    pub there: DelayModel,
+    /// Delay of the way back.
+    pub back: DelayModel,
+    /// Loss of each way.
+    pub loss: LossModel,
+    /// The two speakers' clocks run this fast and this slow.
+    pub drift: Ppm,
+    /// How long.
+    pub lasts: Span,
+}
+
+impl ClockScenario {
+    /// Equal ways without loss, for ten minutes.
+    pub fn new(delay: DelayModel, drift: Ppm) -> Self {
+        Self { there: delay, back: delay, loss: LossModel::NONE, drift, lasts: Span::from_s(600) }
+    }
+}
+
+/// One look at a speaker's estimate.
+#[derive(Debug, Clone, Copy)]
+pub struct Look {
+    /// When.
+    pub at: Timestamp<True>,
+    /// Estimated minus true hub time.
+    pub error_us: f64,
+    /// The stated standard deviation of it.
+    pub sd_us: f64,
+}
+
+/// The time between two looks.
+pub const LOOK_INTERVAL: Span = Span::from_ms(20);
+
+/// The hub holds a probe this long before it answers.
+const TURNAROUND: Span = Span::from_us(30);
+
+/// What one speaker believes, look by look; looks before its first estimate are `None`.
+pub fn watch_speaker(scenario: &ClockScenario, drift: Ppm, rng: &Rng) -> Vec<Option<Look>> {
+    let mut draws = rng.fork(1);
+    let lasts = scenario.lasts + Span::from_s(5);
+    let warm_up = Ppm(draws.between(-3.0, 3.0));
+    let offset = Span::from_s_f64(draws.between(-1e6, 1e6));
+    let spec = ClockSpec { offset, skew: drift, warm_up, lasts, ..ClockSpec::default() };
+    let local = SimClock::<Local>::new(&spec, &mut rng.fork(2));
+    let hub = SimClock::<Hub>::new(&ClockSpec { lasts, ..ClockSpec::default() }, &mut Rng::new(99));
+    let exchanges = exchanges(scenario, &local, &hub, rng);
+    look_at(scenario, &exchanges, &local, &hub)
+}
+
+type Arrived = (Timestamp<True>, Exchange);
+
+/// The exchanges that come to be, in order of their arrival.
+fn exchanges(s: &ClockScenario, local: &SimClock<Local>, hub: &SimClock<Hub>, rng: &Rng) -> Vec<Arrived> {
+    let mut there = Link::new(s.there, s.loss, rng.fork(3));
+    let mut back = Link::new(s.back, s.loss, rng.fork(4));
+    let mut schedule = ProbeSchedule::new(local.at(Timestamp::ZERO));
+    let mut all = Vec::new();
+    loop {
+        let t1 = schedule.due();
+        let sent = local.when(t1);
+        if sent - Timestamp::ZERO > s.lasts {
+            break;
+        }
+        schedule.handle_timeout(t1);
+        let Some(reached) = there.carry(sent) else { continue };
+        let Some(returned) = back.carry(reached + TURNAROUND) else { continue };
+        let (t2, t3) = (hub.at(reached), hub.at(reached + TURNAROUND));
+        all.push((returned, Exchange { t1, t2, t3, t4: local.at(returned) }));
+    }
+    all.sort_by_key(|(at, _)| *at);
+    all
+}
+
+fn look_at(
+    s: &ClockScenario,
+    exchanges: &[Arrived],
+    local: &SimClock<Local>,
+    hub: &SimClock<Hub>,
+) -> Vec<Option<Look>> {
+    let mut filter = ClockFilter::new();
+    let mut next = exchanges.iter().peekable();
+    let count = s.lasts.as_ns() / LOOK_INTERVAL.as_ns();
+    (0..count)
+        .map(|k| {
+            let at = Timestamp::ZERO + LOOK_INTERVAL * k;
+            while let Some((_, exchange)) = next.next_if(|(arrived, _)| *arrived <= at) {
+                filter.handle_exchange(exchange);
+            }
+            filter.map().map(|map| look(&map, at, local, hub))
+        })
+        .collect()
+}
+
+fn look(map: &ClockMap<Local, Hub>, at: Timestamp<True>, local: &SimClock<Local>, hub: &SimClock<Hub>) -> Look {
+    let now = local.at(at);
+    Look {
+        at,
+        error_us: (map.apply(now) - hub.at(at)).as_us_f64(),
+        sd_us: map.sd_ns_at(now) / 1e3,
+    }
+}
+
+/// One row of the table.
+#[derive(Debug, Clone, Copy)]
+pub struct ClockRow {
+    /// Difference of the two speakers from 60 s on: p50, p95, p99, max, in microseconds.
+    pub spread_us: [f64; 4],
+    /// From the first probe to within 60 us of each other for good: median and worst of the runs, s.
+    pub in_sync_s: [f64; 2],
+    /// Share of looks, from the first on, at which the true error is within 1.96 stated sd, per cent.
+    pub covered: f64,
+    /// Median of the stated 95 % half-width from 60 s on, in microseconds.
+    pub half_width_us: f64,
+}
+
+/// Two speakers are in sync when they differ by less than this.
+pub const IN_SYNC_US: f64 = 60.0;
+
+/// Runs `scenario` once for each seed and gathers the row.
+pub fn measure(scenario: &ClockScenario, seeds: std::ops::Range<u64>) -> ClockRow {
+    let settled = (60_000_000_000 / LOOK_INTERVAL.as_ns()) as usize;
+    let (mut spread, mut in_sync, mut widths) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut covered, mut looks) = (0, 0);
+    for seed in seeds {
+        let rng = Rng::new(seed);
+        let fast = watch_speaker(scenario, scenario.drift, &rng.fork(10));
+        let slow = watch_speaker(scenario, Ppm(-scenario.drift.0), &rng.fork(20));
+        let differences: Vec<f64> = fast.iter().zip(&slow).map(|(a, b)| difference_us(a, b)).collect();
+        in_sync.push(in_sync_from_s(&differences));
+        spread.extend_from_slice(&differences[settled.min(differences.len())..]);
+        for look in fast.iter().chain(&slow).flatten() {
+            looks += 1;
+            covered += usize::from(look.error_us.abs() <= 1.96 * look.sd_us);
+        }
+        widths.extend(fast.iter().skip(settled).flatten().map(|l| 1.96 * l.sd_us));
+    }
+    ClockRow {
+        spread_us: [0.5, 0.95, 0.99, 1.0].map(|q| quantile(&mut spread, q)),
+        in_sync_s: [0.5, 1.0].map(|q| quantile(&mut in_sync, q)),
+        covered: 100.0 * covered as f64 / looks.max(1) as f64,
+        half_width_us: quantile(&mut widths, 0.5),
+    }
+}
+
+fn difference_us(a: &Option<Look>, b: &Option<Look>) -> f64 {
+    match (a, b) {
+        (Some(a), Some(b)) => (a.error_us - b.error_us).abs(),
+        _ => f64::INFINITY,
+    }
+}
+
+/// The time after the last look at which the two were apart.
+fn in_sync_from_s(differences_us: &[f64]) -> f64 {
+    let apart = differences_us.iter().rposition(|d| d.is_nan() || *d >= IN_SYNC_US);
+    apart.map_or(0.0, |k| (k + 1) as f64 * LOOK_INTERVAL.as_s_f64())
+}
+
+/// The value below which the share `q` lies; sorts `values`.
+pub fn quantile(values: &mut [f64], q: f64) -> f64 {
+    if values.is_empty() {
+        return f64::NAN;
+    }
+    values.sort_by(f64::total_cmp);
+    values[((values.len() - 1) as f64 * q).round() as usize]
+}
+
+/// The rows as text, each behind its name.
+pub fn table(rows: &[(String, ClockRow)]) -> String {
+    let mut text = String::from(
+        "two speakers' clocks, difference from 60 s on      p50    p95    p99    max us | \
+         in sync (<60 us) median  worst s | in 95 % interval | half-width us\n",
+    );
+    for (name, row) in rows {
+        let [p50, p95, p99, max] = row.spread_us;
+        let [median, worst] = row.in_sync_s;
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            text,
+            "{name:<46} {p50:>7.1} {p95:>6.1} {p99:>6.1} {max:>6.1}    | {median:>23.2} {worst:>6.2}   | \
+             {:>14.1} % | {:>10.1}",
+            row.covered, row.half_width_us
+        );
+    }
+    text
+}
