@@ -1,0 +1,1 @@
+//! What a handshake must and must not let happen.

@@ -1,0 +1,385 @@
+//! The messages of the control session, as JSON objects with a `type`. [MSG-1]
+//!
+//! This crate derives serde's traits and knows no JSON: the shells serialise. A receiver ignores fields and
+//! message types that it does not know ([MSG-2]); what it knows it checks with `check` before use.
+
+use antiphon_base::Role;
+use serde::{Deserialize, Serialize};
+
+use super::{Codec, PROTOCOL};
+
+/// The longest name of a speaker or hub, in bytes of UTF-8: a DNS-SD instance label holds 63.
+pub const MAX_NAME: usize = 63;
+/// The longest other text in a message, in bytes.
+pub const MAX_TEXT: usize = 256;
+/// The loudest gain that a speaker may be told, in dB: more only clips.
+pub const MAX_GAIN_DB: f32 = 12.0;
+/// The lowest gain that a speaker may be told, in dB; below, `muted` says it better.
+pub const MIN_GAIN_DB: f32 = -100.0;
+/// The largest delay either way, in microseconds: sound takes 2 s over 680 m.
+pub const MAX_DELAY_US: i64 = 2_000_000;
+/// The shortest target latency, in microseconds.
+pub const MIN_LATENCY_US: i64 = 5_000;
+/// The longest target latency, in microseconds; it bounds every buffer.
+pub const MAX_LATENCY_US: i64 = 10_000_000;
+
+/// What a speaker says to its hub.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum SpeakerMessage {
+    /// The first message.
+    Hello(Hello),
+    /// How it goes; once a second.
+    Stats(SpeakerStats),
+    /// The speaker leaves.
+    Goodbye {
+        /// Why, for people.
+        reason: String,
+    },
+    /// A type that this program does not know: ignored.
+    #[serde(other)]
+    Unknown,
+}
+
+/// What a hub says to a speaker.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum HubMessage {
+    /// The session begins.
+    Welcome(Welcome),
+    /// There will be no session; the hub closes the connection.
+    Refused(Refusal),
+    /// How to play, from here on.
+    Settings(SpeakerSettings),
+    /// A stretch of the programme begins. Media packets say the same: this only says it earlier.
+    Timeline {
+        /// The epoch's number.
+        epoch: u32,
+        /// Its first frame.
+        first_frame: i64,
+        /// Hub time at which that frame leaves the loudspeaker, in nanoseconds.
+        presentation_ns: i64,
+    },
+    /// Nothing of the epoch is heard from `at_ns` on. A notice by UDP says the same.
+    Stop {
+        /// The epoch that ends.
+        epoch: u32,
+        /// Hub time, in nanoseconds.
+        at_ns: i64,
+    },
+    /// The hub ends the session.
+    Goodbye {
+        /// Why, for people.
+        reason: String,
+    },
+    /// A type that this program does not know: ignored.
+    #[serde(other)]
+    Unknown,
+}
+
+/// Who a speaker is and what it can do.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Hello {
+    /// The protocol that it speaks: [`PROTOCOL`].
+    pub protocol: u16,
+    /// Its name, 1 to [`MAX_NAME`] bytes without control characters.
+    pub name: String,
+    /// Program and version, for people.
+    pub software: String,
+    /// What it can decode, best first; at least one.
+    pub codecs: Vec<Codec>,
+    /// Channels of its output.
+    pub channels: u16,
+    /// Its output's URI, for people.
+    pub output: String,
+    /// The role that its user asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "role_text::option")]
+    pub role: Option<Role>,
+    /// The lowest target latency at which its output can play, in microseconds.
+    pub min_latency_us: i64,
+}
+
+impl Hello {
+    /// What a hub must refuse before it believes anything: another protocol, a name that nobody could
+    /// type, no codec, no channel, overlong text.
+    pub fn check(&self) -> Result<(), Refusal> {
+        if self.protocol != PROTOCOL {
+            let message =
+                format!("this hub speaks protocol {PROTOCOL}, not {}: update one of them", self.protocol);
+            return Err(Refusal { code: RefusalCode::Protocol, message });
+        }
+        let fault = if !is_name(&self.name) {
+            "the name must have 1 to 63 bytes and no control characters"
+        } else if self.codecs.is_empty() || self.codecs.len() > 16 {
+            "a speaker names 1 to 16 codecs"
+        } else if !(1..=64).contains(&self.channels) {
+            "an output has 1 to 64 channels"
+        } else if self.software.len() > MAX_TEXT || self.output.len() > MAX_TEXT {
+            "software and output have at most 256 bytes"
+        } else if !(0..=MAX_LATENCY_US).contains(&self.min_latency_us) {
+            "min_latency_us must be 0 to 10000000"
+        } else {
+            return Ok(());
+        };
+        Err(Refusal { code: RefusalCode::BadMessage, message: fault.to_owned() })
+    }
+}
+
+/// Whether `name` can name a speaker or a hub: 1 to [`MAX_NAME`] bytes, no control characters, no space at
+/// either end.
+pub fn is_name(name: &str) -> bool {
+    (1..=MAX_NAME).contains(&name.len()) && name.trim() == name && !name.chars().any(char::is_control)
+}
+
+/// A session's facts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Welcome {
+    /// The protocol of the session: [`PROTOCOL`].
+    pub protocol: u16,
+    /// The session's number, in every datagram's envelope.
+    pub session: u32,
+    /// This boot of the hub's clock: another number than before voids every estimate of it.
+    pub clock: u32,
+    /// The hub's name.
+    pub hub_name: String,
+    /// Target latency of the programme, from source to loudspeaker, in microseconds.
+    pub latency_us: i64,
+    /// How to play.
+    pub settings: SpeakerSettings,
+}
+
+/// Why there is no session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct Refusal {
+    /// For programs.
+    pub code: RefusalCode,
+    /// For people: whose fault it is and what to do.
+    pub message: String,
+}
+
+/// Why a hub refuses, for programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RefusalCode {
+    /// Another protocol version.
+    Protocol,
+    /// The hub does not know this speaker's key: pair it.
+    NotPaired,
+    /// The hub asks for a seal, and the speaker offered none.
+    NotOpen,
+    /// There is no pairing code at present, or it is used up.
+    NoCode,
+    /// The pairing code was wrong.
+    WrongCode,
+    /// The name belongs to another speaker.
+    NameTaken,
+    /// The hub has all the sessions that it can serve.
+    Full,
+    /// A message or frame that makes no sense.
+    BadMessage,
+    /// A code that this program does not know.
+    #[serde(other)]
+    Unknown,
+}
+
+impl RefusalCode {
+    /// Whether trying again, without a person doing something, can help.
+    pub fn is_worth_retrying(self) -> bool {
+        matches!(self, Self::Full | Self::NameTaken | Self::Unknown)
+    }
+}
+
+/// How one speaker plays. The hub remembers it for each speaker.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SpeakerSettings {
+    /// Its part of the programme: `left`, `right`, `both`, `mono`, `ch1` to `ch8`.
+    #[serde(with = "role_text")]
+    pub role: Role,
+    /// Volume in dB; 0 is as the source.
+    pub gain_db: f32,
+    /// Silent, whatever the gain.
+    pub muted: bool,
+    /// How much later (earlier, when negative) than the programme it plays, in microseconds.
+    pub delay_us: i64,
+    /// What it is sent.
+    pub codec: Codec,
+    /// Its target latency, in microseconds.
+    pub latency_us: i64,
+}
+
+impl Default for SpeakerSettings {
+    fn default() -> Self {
+        Self {
+            role: Role::default(),
+            gain_db: 0.0,
+            muted: false,
+            delay_us: 0,
+            codec: Codec::default(),
+            latency_us: 200_000,
+        }
+    }
+}
+
+impl SpeakerSettings {
+    /// These settings with every number inside its limits; a gain that is no number is 0 dB.
+    pub fn held_in_limits(mut self) -> Self {
+        self.gain_db = if self.gain_db.is_nan() { 0.0 } else { self.gain_db.clamp(MIN_GAIN_DB, MAX_GAIN_DB) };
+        self.delay_us = self.delay_us.clamp(-MAX_DELAY_US, MAX_DELAY_US);
+        self.latency_us = self.latency_us.clamp(MIN_LATENCY_US, MAX_LATENCY_US);
+        self
+    }
+}
+
+/// What a speaker does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SpeakerState {
+    /// Nothing to play.
+    #[default]
+    Idle,
+    /// Media arrive; the clock or the output is not ready, or the first frame is not due.
+    Buffering,
+    /// Sound leaves it.
+    Playing,
+    /// The programme stopped or paused; silence leaves it.
+    Stopped,
+    /// Its output failed.
+    Failed,
+    /// A state that this program does not know.
+    #[serde(other)]
+    Unknown,
+}
+
+/// How a speaker fares. Counters count from the speaker program's start.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SpeakerStats {
+    /// What it does.
+    pub state: SpeakerState,
+    /// Hub clock minus local clock, in microseconds.
+    pub offset_us: f64,
+    /// Standard deviation of `offset_us`; path asymmetry, which no filter sees, is apart.
+    pub offset_sd_us: f64,
+    /// How much faster the hub's clock runs than the local one, in parts per million.
+    pub skew_ppm: f64,
+    /// The shortest round trip of late, in microseconds.
+    pub rtt_us: f64,
+    /// Whether the clock's estimate is good enough to play by.
+    pub synced: bool,
+    /// How much faster the sound card runs than the local clock, in parts per million.
+    pub dac_ppm: f64,
+    /// Standard deviation of the sound card's position, in microseconds.
+    pub dac_sd_us: f64,
+    /// What the playout loop still has to correct, in microseconds; positive plays late.
+    pub phase_error_us: f64,
+    /// Audio held ahead of the sound card, in milliseconds.
+    pub buffer_ms: f64,
+    /// How long before its presentation the latest of the last second's packets came, in milliseconds.
+    pub margin_ms: f64,
+    /// Every packet's fate.
+    pub packets: PacketCounters,
+    /// Audio made up where packets were missing, in milliseconds.
+    pub concealed_ms: f64,
+    /// Times that the output ran dry.
+    pub underruns: u64,
+    /// Times that playout jumped, cross-faded, because the error was over 1 ms.
+    pub slips: u64,
+    /// Times that playout muted and began anew, because the error was over 50 ms.
+    pub reprimes: u64,
+    /// Clock exchanges completed.
+    pub exchanges: u64,
+    /// Loudest sample of the last second, in dB of full scale; -200 for silence.
+    pub peak_db: f64,
+    /// CPU time of the speaker's process, in percent of one core over the last second.
+    pub cpu_percent: f64,
+    /// Resident memory of the speaker's process, in KiB.
+    pub rss_kb: u64,
+}
+
+impl SpeakerStats {
+    /// These figures with every one that is no finite number set to 0: JSON has no other.
+    pub fn finite(mut self) -> Self {
+        for figure in [
+            &mut self.offset_us,
+            &mut self.offset_sd_us,
+            &mut self.skew_ppm,
+            &mut self.rtt_us,
+            &mut self.dac_ppm,
+            &mut self.dac_sd_us,
+            &mut self.phase_error_us,
+            &mut self.buffer_ms,
+            &mut self.margin_ms,
+            &mut self.concealed_ms,
+            &mut self.peak_db,
+            &mut self.cpu_percent,
+        ] {
+            if !figure.is_finite() {
+                *figure = 0.0;
+            }
+        }
+        self
+    }
+}
+
+/// What became of the media packets of a speaker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PacketCounters {
+    /// Arrived, opened, parsed, and played or held for playing.
+    pub received: u64,
+    /// Arrived after their deadline.
+    pub late: u64,
+    /// Arrived again.
+    pub duplicate: u64,
+    /// Never arrived in time.
+    pub lost: u64,
+    /// Arrived in time because they were asked for again.
+    pub recovered: u64,
+    /// Arrived after a packet sent later.
+    pub reordered: u64,
+    /// Datagrams that did not parse.
+    pub malformed: u64,
+    /// Datagrams seen before.
+    pub replayed: u64,
+    /// Datagrams whose seal did not fit, or that had none.
+    pub forged: u64,
+    /// Requests for one packet, repeats counted.
+    pub nacked: u64,
+}
+
+/// [`Role`] as its text.
+pub mod role_text {
+    use antiphon_base::Role;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    /// Writes the role's text.
+    pub fn serialize<S: Serializer>(role: &Role, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(role)
+    }
+
+    /// Reads a role's text.
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Role, D::Error> {
+        String::deserialize(from)?.parse().map_err(D::Error::custom)
+    }
+
+    /// An optional [`Role`] as its text or null.
+    pub mod option {
+        use antiphon_base::Role;
+        use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+        /// Writes the role's text, or null.
+        pub fn serialize<S: Serializer>(role: &Option<Role>, to: S) -> Result<S::Ok, S::Error> {
+            match role {
+                Some(role) => to.collect_str(role),
+                None => to.serialize_none(),
+            }
+        }
+
+        /// Reads a role's text, or null.
+        pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Role>, D::Error> {
+            let text = Option::<String>::deserialize(from)?;
+            text.map(|text| text.parse().map_err(D::Error::custom)).transpose()
+        }
+    }
+}
