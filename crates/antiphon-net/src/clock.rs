@@ -75,8 +75,11 @@ pub fn sleep_until(due: Timestamp<True>) {
             return;
         }
         // EINTR and every other early return are answered by the loop.
-        let _ =
-            clock_nanosleep(ClockId::CLOCK_MONOTONIC, ClockNanosleepFlags::empty(), &TimeSpec::from(left.to_std()));
+        let _ = clock_nanosleep(
+            ClockId::CLOCK_MONOTONIC,
+            ClockNanosleepFlags::empty(),
+            &TimeSpec::from(left.to_std()),
+        );
     }
 }
 
@@ -167,7 +170,8 @@ impl Warp {
     /// How fast the warped clock runs at the machine's instant `raw`, as a ratio minus one.
     pub fn skew_at(&self, raw: Timestamp<True>) -> f64 {
         let wander: f64 =
-            (0..WANDER.len()).map(|k| WANDER[k].1 * self.angle(k, raw.as_ns()).sin()).sum::<f64>() * self.wander_ppm;
+            (0..WANDER.len()).map(|k| WANDER[k].1 * self.angle(k, raw.as_ns()).sin()).sum::<f64>()
+                * self.wander_ppm;
         (self.ppm + wander) * 1e-6
     }
 
@@ -208,7 +212,9 @@ impl Warp {
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum WarpError {
     /// A part that is not `key=number`.
-    #[error("local clock: {0:?} is not KEY=NUMBER with a key of ppm, offset_s, wander_ppm; for example 'ppm=+40&offset_s=1234.5&wander_ppm=1'")]
+    #[error(
+        "local clock: {0:?} is not KEY=NUMBER with a key of ppm, offset_s, wander_ppm; for example 'ppm=+40&offset_s=1234.5&wander_ppm=1'"
+    )]
     Malformed(String),
     /// A number beyond its limit.
     #[error("local clock: {name}={value} is beyond the limit of +-{limit}")]
@@ -239,7 +245,11 @@ impl FromStr for Warp {
             } = value;
         }
         if offset_s.abs() > Self::MAX_OFFSET_S {
-            return Err(WarpError::OutOfRange { name: "offset_s", value: offset_s, limit: Self::MAX_OFFSET_S });
+            return Err(WarpError::OutOfRange {
+                name: "offset_s",
+                value: offset_s,
+                limit: Self::MAX_OFFSET_S,
+            });
         }
         Self::new(ppm, Span::from_s_f64(offset_s), wander_ppm)
     }
@@ -285,13 +295,25 @@ mod tests {
     fn unlike_warps_wander_unlike() {
         let (a, b): (Warp, Warp) =
             ("wander_ppm=1&ppm=40".parse().unwrap(), "wander_ppm=1&ppm=-40".parse().unwrap());
-        let difference = |s| (a.skew_at(Timestamp::from_ns(s * 1_000_000_000)) - b.skew_at(Timestamp::from_ns(s * 1_000_000_000)) - 80e-6).abs();
+        let difference = |s| {
+            (a.skew_at(Timestamp::from_ns(s * 1_000_000_000))
+                - b.skew_at(Timestamp::from_ns(s * 1_000_000_000))
+                - 80e-6)
+                .abs()
+        };
         assert!((0..400).map(difference).fold(0.0, f64::max) > 0.5e-6);
     }
 
     #[test]
     fn a_warp_that_cannot_be_is_refused_by_name() {
-        for (bad, named) in [("ppm", "\"ppm\""), ("ppm=x", "\"ppm=x\""), ("speed=2", "offset_s"), ("ppm=2000", "+-1000"), ("offset_s=1e300", "1000000000"), ("ppm=NaN", "NaN")] {
+        for (bad, named) in [
+            ("ppm", "\"ppm\""),
+            ("ppm=x", "\"ppm=x\""),
+            ("speed=2", "offset_s"),
+            ("ppm=2000", "+-1000"),
+            ("offset_s=1e300", "1000000000"),
+            ("ppm=NaN", "NaN"),
+        ] {
             let said = bad.parse::<Warp>().unwrap_err().to_string();
             assert!(said.contains(named), "{said}");
         }
@@ -299,7 +321,11 @@ mod tests {
 
     #[test]
     fn a_realtime_stamp_is_placed_by_its_age() {
-        let bracket = Bracket { before: Timestamp::from_ns(1_000_000_000), realtime_ns: 9_000_000_000, after: Timestamp::from_ns(1_000_000_200) };
+        let bracket = Bracket {
+            before: Timestamp::from_ns(1_000_000_000),
+            realtime_ns: 9_000_000_000,
+            after: Timestamp::from_ns(1_000_000_200),
+        };
         assert_eq!(bracket.raw_of(8_999_000_000), Some(Timestamp::from_ns(999_000_100)));
         assert_eq!(bracket.raw_of(6_999_999_999), None, "older than two seconds");
         assert_eq!(bracket.raw_of(9_000_200_000), None, "from the future");

@@ -8,6 +8,8 @@ mod clock;
 
 mod noise;
 
+mod thread;
+
 mod udp;
 
 mod wait;
@@ -20,5 +22,6 @@ pub mod witness;
 
 pub use clock::{Bracket, Clock, Warp, WarpError, raw_now, sleep_until};
 pub use noise::Noise;
+pub use thread::{precise_timers, real_time_priority};
 pub use udp::{Batch, UdpCounters, UdpPort};
-pub use wait::{Waiter, Waker, Woken, precise_timers};
+pub use wait::{Waiter, Waker, Woken};

@@ -55,7 +55,9 @@ mod tests {
     #[test]
     fn the_noises_have_the_moments_they_claim() {
         let mut noise = Noise::new(1);
-        let near = |got: (f64, f64), want: (f64, f64)| (got.0 - want.0).abs() < 0.01 && (got.1 - want.1).abs() < 0.01;
+        let near = |got: (f64, f64), want: (f64, f64)| {
+            (got.0 - want.0).abs() < 0.01 && (got.1 - want.1).abs() < 0.01
+        };
         assert!(near(moments(|| noise.normal()), (0.0, 1.0)));
         assert!(near(moments(|| noise.exponential()), (1.0, 1.0)));
         assert!(near(moments(|| noise.uniform()), (0.5, 1.0 / 12f64.sqrt())));

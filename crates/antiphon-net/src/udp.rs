@@ -187,7 +187,8 @@ impl Batch {
         let slices: Vec<_> = items.iter().map(|(_, at)| [IoSlice::new(&self.bytes[at.clone()])]).collect();
         let addrs: Vec<_> = items.iter().map(|(to, _)| Some(SockaddrStorage::from(*to))).collect();
         let mut headers = MultiHeaders::preallocate(items.len(), None);
-        let sent = socket::sendmmsg(socket.as_raw_fd(), &mut headers, &slices, &addrs, [], MsgFlags::empty())?;
+        let sent =
+            socket::sendmmsg(socket.as_raw_fd(), &mut headers, &slices, &addrs, [], MsgFlags::empty())?;
         Ok(sent.count())
     }
 }
@@ -223,7 +224,11 @@ fn read_head(message: &RecvMsg<'_, '_, SockaddrStorage>) -> Option<Head> {
         ControlMessageOwned::ScmTimestampns(time) => Some(time.tv_sec() * 1_000_000_000 + time.tv_nsec()),
         _ => None,
     });
-    Some(Head { from: address(message.address.as_ref()?)?, len: message.bytes.min(DATAGRAM), stamp_ns: stamp })
+    Some(Head {
+        from: address(message.address.as_ref()?)?,
+        len: message.bytes.min(DATAGRAM),
+        stamp_ns: stamp,
+    })
 }
 
 fn address(storage: &SockaddrStorage) -> Option<SocketAddr> {
@@ -272,7 +277,11 @@ mod tests {
         batch
     }
 
-    fn receive_all(port: &mut UdpPort, clock: &Clock<Local>, want: usize) -> Vec<(SocketAddr, Timestamp<Local>, Vec<u8>)> {
+    fn receive_all(
+        port: &mut UdpPort,
+        clock: &Clock<Local>,
+        want: usize,
+    ) -> Vec<(SocketAddr, Timestamp<Local>, Vec<u8>)> {
         let waiter = Waiter::new(port).unwrap();
         let mut got = Vec::new();
         while got.len() < want {

@@ -41,7 +41,7 @@ impl Waiter {
     }
 
     /// Waits at most `timeout` (none if negative; without end if [`Span::MAX`]), to the nanosecond
-    /// where the thread has [`precise_timers`]. A signal ends the wait early, as if time were up.
+    /// where the thread has [`precise_timers`](crate::precise_timers). A signal ends the wait early, as if time were up.
     pub fn wait(&self, timeout: Span) -> io::Result<Woken> {
         let limit = (timeout != Span::MAX).then(|| TimeSpec::from(timeout.to_std()));
         let mut fds = [
@@ -72,13 +72,6 @@ impl Waker {
         // EAGAIN: 2^64 - 2 wake-ups are already waiting.
         let _ = self.0.write(1);
     }
-}
-
-/// Lets this thread's timers fire to the nanosecond: the kernel delays an ordinary thread's timers
-/// by up to 50 us so that it may gather wake-ups.
-pub fn precise_timers() {
-    // An old or locked-down kernel keeps its slack: timers are then 50 us late, and nothing breaks.
-    let _ = nix::sys::prctl::set_timerslack(1);
 }
 
 #[cfg(test)]

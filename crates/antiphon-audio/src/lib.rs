@@ -1,0 +1,13 @@
+//! Law: edge: devices and files; no policy.
+//!
+//! Where audio enters ([`source`]: files and pipes) and where it leaves ([`sink`]: sound cards,
+//! files, and the virtual card that everything is judged by). What is played when, and how loud,
+//! is decided elsewhere.
+
+pub mod source;
+
+pub mod uri;
+
+pub mod sink;
+
+pub use uri::{OutputUri, ParseOutputError};

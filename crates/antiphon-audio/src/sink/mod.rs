@@ -1,0 +1,158 @@
+//! Sinks: where rendered audio leaves.
+//!
+//! A sink pulls: its own thread asks the render callback for each period just in time and reports
+//! where the converter is. A real device implements [`Sink`] in a module beside these and gets its
+//! line in [`open`]; nothing else changes.
+
+mod clock;
+
+mod card;
+
+mod tape;
+
+mod paced;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+use antiphon_base::{Frames, Local, SampleRate, Span, Timestamp};
+use antiphon_net::Clock;
+
+use crate::uri::OutputUri;
+pub use clock::{DacClock, DacPoint};
+use paced::PacedSink;
+
+/// Fills `out` (interleaved, a whole number of frames) with what the card shall convert from frame
+/// `first_dac_frame` on. Called on the sink's thread once a period: it must not block or allocate.
+pub type Render = Box<dyn FnMut(Frames, &mut [f32]) + Send>;
+
+/// Opens the output that `uri` names; position stamps will be given in `clock`.
+///
+/// # Errors
+/// The output does not exist, cannot be written, or is of a kind that this program has not built in.
+pub fn open(uri: &OutputUri, clock: &Clock<Local>) -> Result<Box<dyn Sink>, SinkError> {
+    match uri {
+        OutputUri::Wav(path, card) => {
+            Ok(Box::new(PacedSink::recording_all(path.clone(), *card, clock.clone())?))
+        }
+        OutputUri::Null(card) => Ok(Box::new(PacedSink::silent(*card, clock.clone()))),
+        OutputUri::Virtual(path, card) => {
+            Ok(Box::new(PacedSink::instrument(path.clone(), *card, clock.clone())?))
+        }
+        OutputUri::Alsa(_) | OutputUri::Pulse(_) | OutputUri::Bluetooth(_) => {
+            Err(SinkError::NotBuiltIn { output: uri.to_string() })
+        }
+    }
+}
+
+/// An output that is open but not yet running.
+pub trait Sink: Send {
+    /// What it wants to be given.
+    fn format(&self) -> SinkFormat;
+
+    /// Starts it: `render` is called from its thread until [`Running::stop`]. Events that do not
+    /// fit into `events` are dropped: they age within milliseconds.
+    fn start(
+        self: Box<Self>,
+        render: Render,
+        events: rtrb::Producer<SinkEvent>,
+    ) -> Result<Running, SinkError>;
+}
+
+/// What a sink is given, and when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SinkFormat {
+    /// The nominal rate of its converter.
+    pub rate: SampleRate,
+    /// Interleaved channels.
+    pub channels: u16,
+    /// Frames a call of the render callback; never more.
+    pub period: Frames,
+    /// The longest time from a render call until the first frame of it leaves: the buffer.
+    pub latency: Span,
+}
+
+/// What a sink reports while it runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SinkEvent {
+    /// Frame `frame` left the converter at local time `at`; a claim, with the driver's noise.
+    Stamp {
+        /// The frame's number, counted from the start of the sink.
+        frame: Frames,
+        /// When it was converted.
+        at: Timestamp<Local>,
+    },
+    /// The card ran dry: `missing` frames from `frame` on were converted as silence, whatever was
+    /// or will be rendered for them.
+    Xrun {
+        /// The first frame of the silence.
+        frame: Frames,
+        /// Its length.
+        missing: Frames,
+    },
+    /// The stream was moved to another device: stamps before and after have nothing in common.
+    Moved,
+    /// The sink cannot go on; the reason, for a person.
+    Failed(String),
+}
+
+/// Why a sink cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum SinkError {
+    /// A kind of output that this program has no code for.
+    #[error("{output} is not built into this program yet: use wav:PATH, null: or virtual:PATH")]
+    NotBuiltIn {
+        /// The output as named.
+        output: String,
+    },
+    /// A file that cannot be made or written.
+    #[error("cannot write {}: {source}; choose a file in a directory that exists and that you may write", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The system gives no thread.
+    #[error("cannot start the output's thread: {0}")]
+    Thread(std::io::Error),
+}
+
+/// A running sink; dropping it stops it.
+#[derive(Debug)]
+pub struct Running {
+    stop: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Running {
+    pub(crate) fn new(stop: Arc<AtomicBool>) -> Self {
+        Self { stop, threads: Vec::new() }
+    }
+
+    pub(crate) fn adopt(&mut self, thread: JoinHandle<()>) {
+        self.threads.push(thread);
+    }
+
+    /// Stops it within a period, and returns when its files are complete.
+    pub fn stop(mut self) {
+        self.halt();
+    }
+
+    fn halt(&mut self) {
+        self.stop.store(true, Ordering::Release);
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("an output's thread panicked: its recording may be short");
+            }
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.halt();
+    }
+}
