@@ -1,0 +1,439 @@
+//! The hub's end of the protocol: sessions, the programme's streams, retransmission.
+//!
+//! Drive [`Hub`] with `handle_*`; afterwards drain [`Hub::poll_transmit`], then
+//! [`Hub::poll_message`], then [`Hub::poll_event`], and ask [`Hub::poll_timeout`] when to call
+//! [`Hub::handle_timeout`]. Encoding is the caller's: after `handle_timeout`, each variant of
+//! [`Hub::variants`] wants units from [`Hub::next_frame`] up to [`Hub::encode_horizon`], handed to
+//! [`Hub::handle_encoded`]. All times are the hub's clock.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+
+use antiphon_base::{ClockId, Hub as HubClock, SessionId, Span, SpeakerId, Timestamp};
+
+use crate::session::message::{HubMessage, Refusal, RefusalCode, SpeakerMessage, SpeakerSettings, Welcome};
+use crate::wire::clock::{Probe, Reply};
+use crate::wire::feedback::Nack;
+use crate::wire::seal::{Kind, peek_session};
+
+mod session;
+
+mod programme;
+
+mod queue;
+
+pub use crate::timeline::{Deadline, Reason};
+pub use programme::{START_LEAD, STOP_LEAD};
+pub use session::{JoinRequest, LeftReason, MAX_SESSIONS, MEDIA_SILENCE, SESSION_SILENCE, SessionSnapshot};
+
+use programme::Programme;
+use queue::{Media, Queue, Urgent};
+use session::Session;
+
+/// Messages and events that wait for the shell, at most: many for each session. The oldest go first.
+const MAX_WAITING: usize = 16 * MAX_SESSIONS;
+
+/// What a hub is.
+#[derive(Debug, Clone)]
+pub struct HubConfig {
+    /// This boot of the hub's clock.
+    pub clock: ClockId,
+    /// Its name, for people.
+    pub name: String,
+    /// Target latency: how long before its presentation a frame is sent.
+    pub latency: Span,
+    /// Whether speakers may join without keys.
+    pub open: bool,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HubEvent {
+    /// A session began.
+    Joined {
+        /// The session.
+        session: SessionId,
+        /// The speaker.
+        id: SpeakerId,
+        /// Its name.
+        name: String,
+    },
+    /// A session ended; the shell closes its connection.
+    Left {
+        /// The session.
+        session: SessionId,
+        /// The speaker.
+        id: SpeakerId,
+        /// Its name.
+        name: String,
+        /// Why.
+        reason: LeftReason,
+    },
+    /// A speaker reported its statistics: see [`Hub::sessions`].
+    Stats {
+        /// The session.
+        session: SessionId,
+        /// The speaker.
+        id: SpeakerId,
+    },
+}
+
+/// Datagrams and units that came to nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct HubCounters {
+    /// Datagrams that named no session of this hub.
+    pub stray: u64,
+    /// Datagrams of a session that did not open: malformed, replayed or forged.
+    pub refused: u64,
+    /// Genuine datagrams that did not parse, or of a kind that a speaker does not send.
+    pub malformed: u64,
+    /// Encoded units that nobody wanted: an unknown variant, a frame out of turn, or too large.
+    pub unexpected: u64,
+    /// Encoded units that came after their presentation: numbered, not sent.
+    pub stale: u64,
+    /// Datagrams that found the transmit queue full.
+    pub overflowed: u64,
+}
+
+/// The hub, without sockets or clocks.
+#[derive(Debug)]
+pub struct Hub {
+    config: HubConfig,
+    sessions: BTreeMap<SessionId, Session>,
+    programme: Programme,
+    queue: Queue,
+    messages: VecDeque<(SessionId, HubMessage)>,
+    events: VecDeque<HubEvent>,
+    counters: HubCounters,
+    next_session: u32,
+    /// For packets other than media on their way out.
+    plain: Vec<u8>,
+}
+
+impl Hub {
+    /// A hub with no speakers.
+    pub fn new(config: HubConfig) -> Self {
+        Self {
+            programme: Programme::new(config.clock),
+            config,
+            sessions: BTreeMap::new(),
+            queue: Queue::default(),
+            messages: VecDeque::new(),
+            events: VecDeque::new(),
+            counters: HubCounters::default(),
+            next_session: 0,
+            plain: Vec::new(),
+        }
+    }
+
+    /// Begins a session. `remembered` are the speaker's settings of earlier; a role in its hello
+    /// overrules them. A session that the same speaker had is replaced.
+    ///
+    /// # Errors
+    /// A hello that makes no sense, a name that another live speaker holds, no keys where the hub is not
+    /// open, or [`MAX_SESSIONS`].
+    pub fn join(
+        &mut self,
+        now: Timestamp<HubClock>,
+        join: JoinRequest,
+        remembered: Option<SpeakerSettings>,
+    ) -> Result<(SessionId, Welcome), Refusal> {
+        self.check_join(&join)?;
+        let streaming = self.replace(join.id);
+        let mut settings = remembered.unwrap_or_default().held_in_limits();
+        settings.role = join.hello.role.unwrap_or(settings.role);
+        settings.codec = session::usable_codec(settings.codec, &join.hello);
+        settings.latency_us = self.latency_us();
+        let number = self.unused_session();
+        let session = Session::new(now, number, join, settings);
+        let welcome = session.welcome(number, self.config.clock, &self.config.name, self.config.latency);
+        self.push_event(HubEvent::Joined {
+            session: number,
+            id: session.id,
+            name: session.hello.name.clone(),
+        });
+        self.sessions.insert(number, session);
+        if streaming {
+            self.stream_session(now, number, true);
+        }
+        Ok((number, welcome))
+    }
+
+    /// Ends a session: its connection closed, or a person asked.
+    pub fn leave(&mut self, now: Timestamp<HubClock>, session: SessionId, reason: &str) {
+        self.end(session, LeftReason::Closed(reason.to_owned()));
+        self.drop_unused(now);
+    }
+
+    /// Takes a message of a session.
+    pub fn handle_message(&mut self, now: Timestamp<HubClock>, session: SessionId, message: SpeakerMessage) {
+        let Some(entry) = self.sessions.get_mut(&session) else { return };
+        entry.last_heard = entry.last_heard.max(now);
+        match message {
+            SpeakerMessage::Stats(stats) => {
+                entry.stats = Some(stats.finite());
+                let id = entry.id;
+                self.push_event(HubEvent::Stats { session, id });
+            }
+            SpeakerMessage::Goodbye { reason } => {
+                let shown = reason.chars().take(crate::session::message::MAX_TEXT).collect();
+                self.end(session, LeftReason::Goodbye(shown));
+                self.drop_unused(now);
+            }
+            // A second hello says nothing new; unknown types are for later versions.
+            SpeakerMessage::Hello(_) | SpeakerMessage::Unknown => {}
+        }
+    }
+
+    /// Takes a datagram, which is opened in place. `received_at` is when it arrived, as exactly as the
+    /// shell knows; `now` is when an answer leaves.
+    pub fn handle_datagram(
+        &mut self,
+        now: Timestamp<HubClock>,
+        received_at: Timestamp<HubClock>,
+        from: SocketAddr,
+        bytes: &mut [u8],
+    ) {
+        let number = peek_session(bytes);
+        let Some((number, session)) = number.and_then(|n| Some((n, self.sessions.get_mut(&n)?))) else {
+            self.counters.stray += 1;
+            return;
+        };
+        let Ok((kind, body)) = session.open(received_at, from, bytes) else {
+            self.counters.refused += 1;
+            return;
+        };
+        match (kind, Probe::parse(body), Nack::parse(body)) {
+            (Kind::ClockProbe, Ok(probe), _) => self.answer(now, received_at, from, number, probe),
+            (Kind::Feedback, _, Ok(nack)) => self.retransmit(now, number, &nack),
+            _ => self.counters.malformed += 1,
+        }
+    }
+
+    /// Repeats notices and ends silent sessions; call it at [`poll_timeout`](Self::poll_timeout).
+    pub fn handle_timeout(&mut self, now: Timestamp<HubClock>) {
+        self.programme.note_burst(now);
+        self.repeat_notices(now);
+        let silent: Vec<_> = self
+            .sessions
+            .iter()
+            .filter(|(_, session)| session.silent_for(now) >= SESSION_SILENCE)
+            .map(|(&number, _)| number)
+            .collect();
+        for &number in &silent {
+            self.end(number, LeftReason::Silent);
+        }
+        self.drop_unused(now);
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is to be called next.
+    pub fn poll_timeout(&self) -> Option<Deadline<HubClock>> {
+        let heard = self.sessions.values().map(|session| session.last_heard).min();
+        let silent =
+            heard.map(|heard| Deadline { at: heard + SESSION_SILENCE, reason: Reason::SessionSilent });
+        Deadline::earlier(self.programme.deadline(), silent)
+    }
+
+    /// The next datagram: replaces the contents of `out`, sealed, and says where it goes.
+    pub fn poll_transmit(&mut self, out: &mut Vec<u8>) -> Option<SocketAddr> {
+        while let Some(urgent) = self.queue.pop_urgent() {
+            let sent = self.send_urgent(&urgent, out);
+            if sent.is_some() {
+                return sent;
+            }
+        }
+        while let Some(media) = self.queue.pop_media() {
+            let sent = self.send_media(media, out);
+            if sent.is_some() {
+                return sent;
+            }
+        }
+        None
+    }
+
+    /// The next message, and the session that it is for.
+    pub fn poll_message(&mut self) -> Option<(SessionId, HubMessage)> {
+        self.messages.pop_front()
+    }
+
+    /// The next event.
+    pub fn poll_event(&mut self) -> Option<HubEvent> {
+        self.events.pop_front()
+    }
+
+    /// Changes how a speaker plays and tells it. What was asked is held in limits and to what the speaker
+    /// can decode; returns what is in force, `None` when the speaker has no session.
+    pub fn set(
+        &mut self,
+        now: Timestamp<HubClock>,
+        id: SpeakerId,
+        settings: SpeakerSettings,
+    ) -> Option<SpeakerSettings> {
+        let number = self.session_of(id)?;
+        let latency_us = self.latency_us();
+        let session = self.sessions.get_mut(&number)?;
+        let mut settings = settings.held_in_limits();
+        settings.codec = session::usable_codec(settings.codec, &session.hello);
+        settings.latency_us = latency_us;
+        session.settings = settings.clone();
+        self.push_message(number, HubMessage::Settings(settings.clone()));
+        self.assign(now, number);
+        self.drop_unused(now);
+        Some(settings)
+    }
+
+    /// Sets the target latency; it holds from the next [`start`](Self::start).
+    pub fn set_latency(&mut self, latency: Span) {
+        self.config.latency = latency;
+        let latency_us = self.latency_us();
+        let numbers: Vec<_> = self.sessions.keys().copied().collect();
+        for number in numbers {
+            let Some(session) = self.sessions.get_mut(&number) else { continue };
+            session.settings.latency_us = latency_us;
+            let settings = session.settings.clone();
+            self.push_message(number, HubMessage::Settings(settings));
+        }
+    }
+
+    /// The target latency.
+    pub fn latency(&self) -> Span {
+        self.config.latency
+    }
+
+    /// The session that a speaker has.
+    pub fn session_of(&self, id: SpeakerId) -> Option<SessionId> {
+        self.sessions.iter().find(|(_, session)| session.id == id).map(|(&number, _)| number)
+    }
+
+    /// Every session as it stands.
+    pub fn sessions(&self, now: Timestamp<HubClock>) -> impl Iterator<Item = SessionSnapshot> + '_ {
+        self.sessions.iter().map(move |(&number, session)| session.snapshot(number, now))
+    }
+
+    /// What came to nothing.
+    pub fn counters(&self) -> HubCounters {
+        HubCounters { overflowed: self.queue.overflowed, ..self.counters }
+    }
+
+    fn latency_us(&self) -> i64 {
+        self.config.latency.as_ns() / 1_000
+    }
+
+    fn check_join(&self, join: &JoinRequest) -> Result<(), Refusal> {
+        join.hello.check()?;
+        let refuse = |code, message: String| Err(Refusal { code, message });
+        if join.keys.is_none() && !self.config.open {
+            let message = "this hub is not open: pair the speaker with it".to_owned();
+            return refuse(RefusalCode::NotOpen, message);
+        }
+        let others = || self.sessions.values().filter(|session| session.id != join.id);
+        if others().any(|session| session.hello.name == join.hello.name) {
+            let name = &join.hello.name;
+            let message = format!("another speaker is called {name:?}: give this one another --name");
+            return refuse(RefusalCode::NameTaken, message);
+        }
+        if others().count() >= MAX_SESSIONS {
+            let message = format!("this hub already serves {MAX_SESSIONS} speakers: stop one first");
+            return refuse(RefusalCode::Full, message);
+        }
+        Ok(())
+    }
+
+    /// Ends the session that a speaker has; whether it belonged to the programme.
+    fn replace(&mut self, id: SpeakerId) -> bool {
+        let Some(number) = self.session_of(id) else { return false };
+        let streaming = self.sessions.get(&number).is_some_and(|session| session.streaming);
+        let reason = "the speaker began another session".to_owned();
+        self.push_message(number, HubMessage::Goodbye { reason });
+        self.end(number, LeftReason::Replaced);
+        streaming
+    }
+
+    fn end(&mut self, session: SessionId, reason: LeftReason) {
+        let Some(ended) = self.sessions.remove(&session) else { return };
+        self.push_event(HubEvent::Left { session, id: ended.id, name: ended.hello.name, reason });
+    }
+
+    /// Session numbers are not secret, but a datagram of a former session should not fit the next.
+    fn unused_session(&mut self) -> SessionId {
+        loop {
+            self.next_session = self.next_session.wrapping_add(1);
+            let number = SessionId(programme::scatter(self.config.clock, self.next_session, 0x5E55) as u32);
+            if number.0 != 0 && !self.sessions.contains_key(&number) {
+                return number;
+            }
+        }
+    }
+
+    fn answer(
+        &mut self,
+        now: Timestamp<HubClock>,
+        received_at: Timestamp<HubClock>,
+        to: SocketAddr,
+        session: SessionId,
+        probe: Probe,
+    ) {
+        // To where the probe came from: the way back of the same path.
+        let reply = Reply { id: probe.id, clock: self.config.clock, t1: probe.t1, t2: received_at, t3: now };
+        self.queue.push_urgent(Urgent::Reply { session, to, reply });
+    }
+
+    fn retransmit(&mut self, now: Timestamp<HubClock>, number: SessionId, nack: &Nack) {
+        let Some(session) = self.sessions.get_mut(&number) else { return };
+        let own = session.stream == Some(nack.ssrc) || session.previous == Some(nack.ssrc);
+        let stream = self.programme.stream(nack.ssrc).filter(|_| own && session.addr().is_some());
+        // A speaker that plays later than the programme can use a packet for longer.
+        let grace = Span::from_us(session.settings.delay_us.max(0));
+        for &wire in &nack.missing {
+            let found = stream.and_then(|stream| stream.history().find(stream.next_sequence() - 1, wire));
+            let useful = found.filter(|sent| self.programme.is_still_heard(sent.presentation, now, grace));
+            if !session.allow_retransmission(useful.is_some()) {
+                continue;
+            }
+            if let Some(sent) = useful {
+                let media = Media { session: number, ssrc: nack.ssrc, sequence: sent.sequence };
+                self.queue.push_media(media);
+            }
+        }
+    }
+
+    fn send_urgent(&mut self, urgent: &Urgent, out: &mut Vec<u8>) -> Option<SocketAddr> {
+        self.plain.clear();
+        let (number, to, kind) = match urgent {
+            Urgent::Reply { session, to, reply } => {
+                reply.write(&mut self.plain);
+                (session, Some(*to), Kind::ClockReply)
+            }
+            Urgent::Stop { session, stop } => {
+                stop.write(&mut self.plain);
+                (session, None, Kind::Notice)
+            }
+        };
+        let session = self.sessions.get_mut(number)?;
+        let to = to.or(session.addr())?;
+        session.seal(kind, &self.plain, out);
+        Some(to)
+    }
+
+    fn send_media(&mut self, media: Media, out: &mut Vec<u8>) -> Option<SocketAddr> {
+        let session = self.sessions.get_mut(&media.session)?;
+        let sent = self.programme.stream(media.ssrc)?.history().get(media.sequence)?;
+        let to = session.addr()?;
+        session.seal(Kind::Media, &sent.bytes, out);
+        Some(to)
+    }
+
+    fn push_message(&mut self, session: SessionId, message: HubMessage) {
+        if self.messages.len() >= MAX_WAITING {
+            self.messages.pop_front();
+        }
+        self.messages.push_back((session, message));
+    }
+
+    fn push_event(&mut self, event: HubEvent) {
+        if self.events.len() >= MAX_WAITING {
+            self.events.pop_front();
+        }
+        self.events.push_back(event);
+    }
+}

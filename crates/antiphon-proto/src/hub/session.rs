@@ -1,0 +1,247 @@
+//! One speaker's session on the hub.
+
+use std::net::SocketAddr;
+
+use antiphon_base::{ClockId, Hub, SessionId, Span, SpeakerId, Timestamp};
+
+use crate::send::Variant;
+use crate::session::message::{Hello, SpeakerSettings, SpeakerStats};
+use crate::session::{Codec, PROTOCOL, Welcome};
+use crate::wire::WireError;
+use crate::wire::seal::{Kind, Opening, Seal, SessionKeys};
+
+/// The most speakers of one hub: at 200 packets a second each, more would fill a gigabit link's
+/// packet rate before its bit rate.
+pub const MAX_SESSIONS: usize = 512;
+
+/// Without a datagram or message for this long, a session ends: the speaker is gone, and its name
+/// shall be free.
+pub const SESSION_SILENCE: Span = Span::from_s(30);
+
+/// So long media are still sent to a silent speaker: a network that comes back within it finds the
+/// stream at once. Longer, and packets to a host that has left burden the air.
+pub const MEDIA_SILENCE: Span = Span::from_s(15);
+
+/// Who wants to join; the shell has done the handshake.
+#[derive(Debug, Clone)]
+pub struct JoinRequest {
+    /// The identity that the handshake proved (or that an open speaker claims).
+    pub id: SpeakerId,
+    /// What the speaker said of itself.
+    pub hello: Hello,
+    /// The keys of a sealed session; `None` for an open one.
+    pub keys: Option<SessionKeys>,
+}
+
+/// Why a session ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LeftReason {
+    /// The speaker said goodbye, with this reason.
+    Goodbye(String),
+    /// The shell ended it (a closed connection, a person), with this reason.
+    Closed(String),
+    /// The same speaker began another session.
+    Replaced,
+    /// Nothing came for [`SESSION_SILENCE`].
+    Silent,
+}
+
+/// What a session looks like from outside.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SessionSnapshot {
+    /// The session.
+    pub session: SessionId,
+    /// The speaker.
+    pub id: SpeakerId,
+    /// What it said of itself.
+    pub hello: Hello,
+    /// Where its datagrams come from; `None` until the first one.
+    pub addr: Option<SocketAddr>,
+    /// Whether its datagrams are sealed.
+    pub sealed: bool,
+    /// How it plays.
+    pub settings: SpeakerSettings,
+    /// Whether it belongs to the programme.
+    pub streaming: bool,
+    /// What it reported last.
+    pub stats: Option<SpeakerStats>,
+    /// Media packets sent to it, retransmissions included.
+    pub packets_sent: u64,
+    /// Bytes of all datagrams sent to it.
+    pub bytes_sent: u64,
+    /// Packets sent again because it asked.
+    pub retransmitted: u64,
+    /// Requests for packets that were too old, unknown, or over its allowance.
+    pub not_retransmitted: u64,
+    /// How long nothing genuine has come from it.
+    pub silent_for: Span,
+}
+
+/// Credit for retransmissions: every media packet sent earns one, so a speaker that asks for
+/// everything over and over costs at most as much again as one that asks for nothing.
+#[derive(Debug)]
+struct Allowance(u32);
+
+impl Allowance {
+    /// Two bursts of half a second of 2.5 ms packets: what a long fade of the radio takes at once.
+    const MOST: u32 = 400;
+
+    fn earn(&mut self) {
+        self.0 = (self.0 + 1).min(Self::MOST);
+    }
+
+    fn spend(&mut self) -> bool {
+        let affordable = self.0 > 0;
+        self.0 = self.0.saturating_sub(1);
+        affordable
+    }
+}
+
+/// A session's state: about 1 KiB, its texts included, and nothing that grows.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) id: SpeakerId,
+    pub(super) hello: Hello,
+    pub(super) settings: SpeakerSettings,
+    pub(super) streaming: bool,
+    /// The stream (RTP source identifier) that it is sent.
+    pub(super) stream: Option<u32>,
+    /// The stream before, whose packets it may still ask for.
+    pub(super) previous: Option<u32>,
+    pub(super) stats: Option<SpeakerStats>,
+    pub(super) last_heard: Timestamp<Hub>,
+    addr: Option<(SocketAddr, u64)>,
+    seal: Seal,
+    opening: Opening,
+    allowance: Allowance,
+    packets_sent: u64,
+    bytes_sent: u64,
+    retransmitted: u64,
+    not_retransmitted: u64,
+}
+
+impl Session {
+    pub(super) fn new(
+        now: Timestamp<Hub>,
+        session: SessionId,
+        join: JoinRequest,
+        settings: SpeakerSettings,
+    ) -> Self {
+        Self {
+            id: join.id,
+            hello: join.hello,
+            settings,
+            streaming: false,
+            stream: None,
+            previous: None,
+            stats: None,
+            last_heard: now,
+            addr: None,
+            seal: Seal::to_speaker(join.keys.as_ref(), session),
+            opening: Opening::at_hub(join.keys.as_ref(), session),
+            allowance: Allowance(Allowance::MOST),
+            packets_sent: 0,
+            bytes_sent: 0,
+            retransmitted: 0,
+            not_retransmitted: 0,
+        }
+    }
+
+    /// The variant that its settings ask for.
+    pub(super) fn wanted(&self) -> Variant {
+        Variant { role: self.settings.role, codec: self.settings.codec }
+    }
+
+    /// Opens a datagram; a genuine one says where the speaker is, unless a newer one has said so.
+    pub(super) fn open<'a>(
+        &mut self,
+        received_at: Timestamp<Hub>,
+        from: SocketAddr,
+        bytes: &'a mut [u8],
+    ) -> Result<(Kind, &'a [u8]), WireError> {
+        let counter = envelope_counter(bytes);
+        let opened = self.opening.open(bytes)?;
+        self.last_heard = self.last_heard.max(received_at);
+        // A datagram that overtook the move to another network must not move the stream back.
+        if self.addr.is_none_or(|(_, newest)| counter > newest) {
+            self.addr = Some((from, counter));
+        }
+        Ok(opened)
+    }
+
+    pub(super) fn addr(&self) -> Option<SocketAddr> {
+        self.addr.map(|(addr, _)| addr)
+    }
+
+    pub(super) fn silent_for(&self, now: Timestamp<Hub>) -> Span {
+        now.saturating_since(self.last_heard).max(Span::ZERO)
+    }
+
+    /// Whether media are worth sending to it.
+    pub(super) fn is_reachable(&self, now: Timestamp<Hub>) -> bool {
+        self.addr.is_some() && self.silent_for(now) < MEDIA_SILENCE
+    }
+
+    /// Counts one more media packet on its way.
+    pub(super) fn note_media(&mut self) {
+        self.allowance.earn();
+    }
+
+    /// Whether one more retransmission is within its allowance; counted either way.
+    pub(super) fn allow_retransmission(&mut self, useful: bool) -> bool {
+        let allowed = useful && self.allowance.spend();
+        *(if allowed { &mut self.retransmitted } else { &mut self.not_retransmitted }) += 1;
+        allowed
+    }
+
+    pub(super) fn seal(&mut self, kind: Kind, plaintext: &[u8], out: &mut Vec<u8>) {
+        self.seal.seal(kind, plaintext, out);
+        self.packets_sent += u64::from(kind == Kind::Media);
+        self.bytes_sent += out.len() as u64;
+    }
+
+    pub(super) fn welcome(
+        &self,
+        session: SessionId,
+        clock: ClockId,
+        hub_name: &str,
+        latency: Span,
+    ) -> Welcome {
+        Welcome {
+            protocol: PROTOCOL,
+            session: session.0,
+            clock: clock.0,
+            hub_name: hub_name.to_owned(),
+            latency_us: latency.as_ns() / 1_000,
+            settings: self.settings.clone(),
+        }
+    }
+
+    pub(super) fn snapshot(&self, session: SessionId, now: Timestamp<Hub>) -> SessionSnapshot {
+        SessionSnapshot {
+            session,
+            id: self.id,
+            hello: self.hello.clone(),
+            addr: self.addr(),
+            sealed: self.seal.is_sealed(),
+            settings: self.settings.clone(),
+            streaming: self.streaming,
+            stats: self.stats.clone(),
+            packets_sent: self.packets_sent,
+            bytes_sent: self.bytes_sent,
+            retransmitted: self.retransmitted,
+            not_retransmitted: self.not_retransmitted,
+            silent_for: self.silent_for(now),
+        }
+    }
+}
+
+/// What the speaker can decode, out of what is wanted: its own first choice where it cannot.
+pub(super) fn usable_codec(wanted: Codec, hello: &Hello) -> Codec {
+    if hello.codecs.contains(&wanted) { wanted } else { hello.codecs.first().copied().unwrap_or(wanted) }
+}
+
+/// The counter in an envelope's header (0 where there is none): authentic once the datagram opened.
+fn envelope_counter(bytes: &[u8]) -> u64 {
+    bytes.get(8..16).and_then(|field| field.try_into().ok()).map_or(0, u64::from_be_bytes)
+}
