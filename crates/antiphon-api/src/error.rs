@@ -1,0 +1,128 @@
+//! What the hub answers when it will not.
+
+use serde::{Deserialize, Serialize};
+
+/// Why a request was not carried out, and whose turn it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorCode {
+    /// The request makes no sense as it stands; asking again will not help.
+    BadRequest,
+    /// No speaker (or page) of that name.
+    NotFound,
+    /// The asker may not ask this.
+    NotPermitted,
+    /// It makes no sense in this state (nothing is playing, a name is taken); ask again later.
+    Conflict,
+    /// The hub is at one of its limits; ask again later.
+    Busy,
+    /// The hub's own fault.
+    Internal,
+}
+
+impl ErrorCode {
+    /// The HTTP status that carries it.
+    pub const fn http_status(self) -> u16 {
+        match self {
+            Self::BadRequest => 400,
+            Self::NotPermitted => 403,
+            Self::NotFound => 404,
+            Self::Conflict => 409,
+            Self::Busy => 503,
+            Self::Internal => 500,
+        }
+    }
+}
+
+/// The body of every answer that is not a success: one sentence naming the thing and the remedy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorBody {
+    /// What a program decides by.
+    pub code: ErrorCode,
+    /// What a person reads.
+    pub message: String,
+    /// For [`ErrorCode::NotFound`]: the names that come nearest, best first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nearest: Vec<String>,
+}
+
+impl ErrorBody {
+    /// An error without suggestions.
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), nearest: Vec::new() }
+    }
+
+    /// No speaker is called `name`; of `known` the nearest are suggested.
+    pub fn unknown_speaker<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
+        let nearest = nearest(name, known);
+        let hint = match nearest.as_slice() {
+            [] => {
+                "; no speaker has joined this hub yet: start one with `antiphon speaker --name NAME`".into()
+            }
+            names => format!("; did you mean {}?", names.join(" or ")),
+        };
+        let message = format!("no speaker is called {name:?}{hint}");
+        Self { code: ErrorCode::NotFound, message, nearest }
+    }
+}
+
+impl std::fmt::Display for ErrorBody {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+/// How many names are suggested: more than three are a list, not a hint.
+const SUGGESTIONS: usize = 3;
+
+/// The names of `known` nearest to `name` by edit distance, best first.
+fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+    let wanted = name.to_lowercase();
+    let mut ranked: Vec<(usize, &str)> =
+        known.into_iter().map(|known| (distance(&wanted, &known.to_lowercase()), known)).collect();
+    ranked.sort();
+    ranked.dedup();
+    ranked.into_iter().take(SUGGESTIONS).map(|(_, known)| known.to_owned()).collect()
+}
+
+/// Levenshtein's edit distance, in characters.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, ca) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, cb) in b.iter().enumerate() {
+            let replaced = diagonal + usize::from(ca != *cb);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_speaker_is_answered_with_the_nearest_names() {
+        let said = ErrorBody::unknown_speaker("kichen", ["desk", "kitchen", "bath", "Kitchen 2"]);
+        assert_eq!(said.nearest[0], "kitchen");
+        assert_eq!(said.nearest.len(), 3);
+        assert!(said.message.contains("\"kichen\"") && said.message.contains("did you mean kitchen"));
+    }
+
+    #[test]
+    fn a_hub_without_speakers_says_how_to_start_one() {
+        let said = ErrorBody::unknown_speaker("desk", []);
+        assert!(said.message.contains("antiphon speaker --name"), "{said}");
+    }
+
+    #[test]
+    fn edit_distance_counts_changes() {
+        assert_eq!(distance("", "abc"), 3);
+        assert_eq!(distance("kitten", "sitting"), 3);
+        assert_eq!(distance("same", "same"), 0);
+    }
+}

@@ -1,0 +1,42 @@
+//! Law: the only crate that knows JSON; types, text forms and a blocking client, no policy.
+//!
+//! What the hub says of itself ([`Status`]), what may be asked of it ([`TransportRequest`],
+//! [`SpeakerPatch`], ...), the link a player streams through ([`SourceCommand`],
+//! [`SourceNotice`]), the question a speaker asks on the same machine ([`LocalRequest`]), and the
+//! text of the session messages ([`session`]). Schemas carry a number and only ever gain fields.
+
+mod text;
+
+pub mod json;
+
+mod error;
+
+mod status;
+
+mod control;
+
+mod source;
+
+pub mod local;
+
+pub mod session;
+
+mod address;
+
+mod client;
+
+mod source_link;
+
+pub use address::{DEFAULT_PORT, HubAddress, ParseHubAddressError};
+pub use client::{ApiError, Client};
+pub use control::{
+    Health, LatencyRequest, PairingCodeReply, SeekTo, SpeakerPatch, TransportAction, TransportRequest,
+};
+pub use error::{ErrorBody, ErrorCode};
+pub use local::{LocalReply, LocalRequest};
+pub use source::{MAX_TARGETS, SourceCommand, SourceNotice, SourceTarget};
+pub use source_link::SourceLink;
+pub use status::{
+    HubStatus, PacketCounts, ProgrammeState, ProgrammeStatus, STATUS_SCHEMA, SentCounts, SpeakerReport,
+    SpeakerStatus, Status,
+};

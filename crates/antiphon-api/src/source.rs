@@ -1,0 +1,99 @@
+//! The link through which a player streams to the hub: `/api/v1/source`, a WebSocket.
+//!
+//! Text messages are JSON, [`SourceCommand`] one way and [`SourceNotice`] the other; binary
+//! messages are interleaved 32-bit little-endian floats at 48 kHz. The player sends no more frames
+//! than it was given credit for. File names never travel: the player decodes.
+
+use antiphon_base::Role;
+use serde::{Deserialize, Serialize};
+
+use crate::error::ErrorBody;
+use crate::status::ProgrammeStatus;
+use crate::text;
+
+/// The most speakers that one source may name: as many as a hub can hold.
+pub const MAX_TARGETS: usize = 512;
+
+/// A speaker that shall play, by name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceTarget {
+    /// The speaker's name.
+    pub name: String,
+    /// The role it shall have; absent: the one it has.
+    #[serde(default, with = "text::option", skip_serializing_if = "Option::is_none")]
+    pub role: Option<Role>,
+}
+
+/// Player to hub.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum SourceCommand {
+    /// The first message: what will come, and for whom.
+    Open {
+        /// Channels interleaved in the binary messages, 1 to 8, in WAVE order.
+        channels: u16,
+        /// What `status` shows.
+        title: String,
+        /// Length in frames at 48 kHz, where known.
+        duration_frames: Option<i64>,
+        /// Who shall play; empty: every speaker in its own role.
+        #[serde(default)]
+        targets: Vec<SourceTarget>,
+        /// How long to wait for named speakers that are not here, in milliseconds.
+        #[serde(default)]
+        wait_ms: u64,
+    },
+    /// What the next binary message starts with, after a [`SourceNotice::Seek`].
+    Position {
+        /// Frame of the programme, at 48 kHz.
+        frame: i64,
+    },
+    /// No more frames will come; what was sent plays out.
+    End,
+}
+
+/// Hub to player.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum SourceNotice {
+    /// That many frames more may be sent.
+    Credit {
+        /// Frames, beyond those already granted.
+        frames: u64,
+    },
+    /// Ten times a second.
+    State(ProgrammeStatus),
+    /// Somebody asked for another place: answer [`SourceCommand::Position`], then go on from there.
+    Seek {
+        /// Frame of the programme, at 48 kHz.
+        frame: i64,
+    },
+    /// Played to its end, or stopped; the link closes.
+    Done {
+        /// True: somebody stopped it, or another source took its place.
+        stopped: bool,
+    },
+    /// It cannot go on; the link closes.
+    Error(ErrorBody),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_open_message_reads_as_the_protocol_shows_it() {
+        let json = r#"{"type":"open","channels":2,"title":"t","duration_frames":null,
+                       "targets":[{"name":"a","role":"left"},{"name":"b"}]}"#;
+        let open: SourceCommand = serde_json::from_str(json).unwrap();
+        let SourceCommand::Open { targets, wait_ms, .. } = open else { panic!("{open:?}") };
+        assert_eq!(targets[0].role, Some(Role::Left));
+        assert_eq!((targets[1].role, wait_ms), (None, 0));
+    }
+
+    #[test]
+    fn a_state_notice_is_one_flat_object() {
+        let json = serde_json::to_string(&SourceNotice::State(ProgrammeStatus::default())).unwrap();
+        assert!(json.starts_with(r#"{"type":"state","state":"idle""#), "{json}");
+    }
+}
