@@ -17,8 +17,7 @@ pub struct Target {
     pub media_per_dac: f64,
     /// The first frame of the epoch; what comes before it is silence. `None` when not known.
     pub start: Option<Frames>,
-    /// Whether the clocks behind it have settled: only a trusted line is followed with the
-    /// narrowest loop, and only a trusted line may move what plays by a slip at once.
+    /// Whether the clocks behind it have settled: only then does the narrowest loop follow it.
     pub trusted: bool,
 }
 
@@ -66,7 +65,7 @@ pub enum Command {
         /// How long the change takes.
         ramp: Span,
     },
-    /// Fade out so that silence begins at `dac_frame` (at the soonest a fade from here), and drop
+    /// Fade out so that silence begins at `dac_frame` (at the soonest 5 ms from here), and drop
     /// everything of `epoch` and before.
     Stop {
         /// The epoch that ends.
@@ -74,9 +73,11 @@ pub enum Command {
         /// The DAC frame of the first silent frame.
         dac_frame: f64,
     },
-    /// Fade out at once, drop all media held and the line; play again when told where.
+    /// Fade out at once and forget all media, lines and epochs, as for a new hub, whose epochs
+    /// count from 1 again. Chunks pushed before it are dropped, those pushed after it are kept.
     Flush,
-    /// Fade out and come back in place: what was believed about the sound card's position is void.
+    /// Fade out and come back in place at the next [`Target`], with the media held: what was
+    /// believed about the sound card's position is void.
     Reprime,
 }
 

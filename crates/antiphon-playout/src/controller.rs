@@ -20,17 +20,25 @@ impl std::error::Error for QueueFull {}
 
 /// Feeds and tells the [`Renderer`](crate::Renderer) from another thread.
 pub struct Controller {
-    chunks: Producer<Chunk>,
+    chunks: Producer<Fed>,
     commands: Producer<Command>,
-    retired: Consumer<Chunk>,
+    retired: Consumer<Fed>,
     telemetry: Consumer<Telemetry>,
+    flushes: u32,
+}
+
+/// A chunk, and how many flushes were commanded before it was pushed: the two queues have no order
+/// between them, and a flush must drop what came before it and nothing else.
+pub(crate) struct Fed {
+    pub flushes: u32,
+    pub chunk: Chunk,
 }
 
 /// The audio thread's ends of the same queues.
 pub(crate) struct Queues {
-    pub chunks: Consumer<Chunk>,
+    pub chunks: Consumer<Fed>,
     pub commands: Consumer<Command>,
-    pub retired: Producer<Chunk>,
+    pub retired: Producer<Fed>,
     pub telemetry: Producer<Telemetry>,
 }
 
@@ -50,7 +58,7 @@ pub(crate) fn queues(ring_frames: usize) -> (Controller, Queues) {
     let (telemetry_in, telemetry) = RingBuffer::new(SNAPSHOTS);
     let queues =
         Queues { chunks: chunks_out, commands: commands_out, retired: retired_in, telemetry: telemetry_in };
-    (Controller { chunks, commands, retired, telemetry }, queues)
+    (Controller { chunks, commands, retired, telemetry, flushes: 0 }, queues)
 }
 
 impl Controller {
@@ -62,7 +70,8 @@ impl Controller {
     /// worth of media is already waiting. Dropping the chunk is right.
     pub fn push(&mut self, chunk: Chunk) -> Result<(), Chunk> {
         self.collect();
-        self.chunks.push(chunk).map_err(|PushError::Full(chunk)| chunk)
+        let fed = Fed { flushes: self.flushes, chunk };
+        self.chunks.push(fed).map_err(|PushError::Full(fed)| fed.chunk)
     }
 
     /// Tells the audio thread something.
@@ -70,7 +79,9 @@ impl Controller {
     /// # Errors
     /// [`QueueFull`] when it has not run for seconds; a [`Command::Target`] may then be dropped.
     pub fn command(&mut self, command: Command) -> Result<(), QueueFull> {
-        self.commands.push(command).map_err(|_| QueueFull)
+        self.commands.push(command).map_err(|_| QueueFull)?;
+        self.flushes = self.flushes.wrapping_add(u32::from(command == Command::Flush));
+        Ok(())
     }
 
     /// Frees what the audio thread is done with. Called by [`push`](Self::push) too.

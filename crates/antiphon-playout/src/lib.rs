@@ -9,11 +9,27 @@
 
 mod command;
 
-mod telemetry;
-
 mod controller;
 
+mod media;
+
+mod schedule;
+
+mod steer;
+
+mod conceal;
+
+mod asrc;
+
+mod ramp;
+
+mod voice;
+
 mod renderer;
+
+mod meter;
+
+mod telemetry;
 
 pub use command::{Command, Target};
 pub use controller::{Controller, QueueFull};
