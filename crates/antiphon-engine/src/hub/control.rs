@@ -1,0 +1,121 @@
+//! Speakers of the programme and their settings.
+
+use antiphon_base::{Hub as HubClock, Span, Timestamp};
+use antiphon_proto::session::SpeakerSettings;
+use antiphon_proto::{Hub, HubEvent as ProtoEvent, LeftReason, SessionSnapshot};
+
+use super::{HubEngine, HubEvent, SettingsChange, SpeakerSnapshot, Target, UnknownSpeaker};
+
+/// A speaker plays in time when its stated offset is this sure (two standard deviations of the
+/// 60 us that listeners notice between stereo channels).
+const READY_OFFSET_SD_US: f64 = 30.0;
+
+/// Names of targets that are not connected, or not yet sure of the time.
+pub(super) fn missing_speakers(hub: &Hub, now: Timestamp<HubClock>, targets: &[Target]) -> Vec<String> {
+    let sessions: Vec<_> = hub.sessions(now).collect();
+    let is_ready = |name: &str| {
+        sessions.iter().any(|s| {
+            s.hello.name == name
+                && s.stats.as_ref().is_some_and(|t| t.synced && t.offset_sd_us <= READY_OFFSET_SD_US)
+        })
+    };
+    targets.iter().filter(|t| !is_ready(&t.name)).map(|t| t.name.clone()).collect()
+}
+
+pub(super) fn event_of(event: ProtoEvent) -> Option<HubEvent> {
+    match event {
+        ProtoEvent::Joined { id, name, .. } => Some(HubEvent::Joined(id, name)),
+        ProtoEvent::Left { id, reason, .. } => Some(HubEvent::Left(id, reason_text(&reason))),
+        ProtoEvent::Stats { .. } => None,
+    }
+}
+
+fn reason_text(reason: &LeftReason) -> String {
+    match reason {
+        LeftReason::Goodbye(why) | LeftReason::Closed(why) => why.clone(),
+        LeftReason::Replaced => "it connected anew".into(),
+        LeftReason::Silent => "nothing was heard of it".into(),
+    }
+}
+
+impl HubEngine {
+    /// Changes settings of a connected speaker.
+    ///
+    /// # Errors
+    /// No connected speaker has that name.
+    pub fn set(
+        &mut self,
+        now: Timestamp<HubClock>,
+        name: &str,
+        change: SettingsChange,
+    ) -> Result<SpeakerSettings, UnknownSpeaker> {
+        let unknown = || UnknownSpeaker(name.to_owned());
+        let session = self.hub.sessions(now).find(|s| s.hello.name == name).ok_or_else(unknown)?;
+        let (id, old) = (session.id, session.settings);
+        let settings = SpeakerSettings {
+            role: change.role.unwrap_or(old.role),
+            gain_db: change.gain_db.unwrap_or(old.gain_db),
+            muted: change.muted.unwrap_or(old.muted),
+            delay_us: change.delay_us.unwrap_or(old.delay_us),
+            codec: change.codec.unwrap_or(old.codec),
+            ..old
+        };
+        let settings = self.hub.set(now, id, settings).ok_or_else(unknown)?;
+        self.events.push_back(HubEvent::SettingsChanged(id, settings.clone()));
+        Ok(settings)
+    }
+
+    /// Changes the target latency; a playing programme goes on with the new one from where it is heard.
+    pub fn set_latency(&mut self, now: Timestamp<HubClock>, latency: Span) {
+        if latency == self.hub.latency() {
+            return;
+        }
+        let was_playing = self.transport(now).state == super::TransportState::Playing;
+        self.pause(now);
+        self.hub.set_latency(latency);
+        if was_playing {
+            self.resume(now);
+        }
+    }
+
+    /// Every connected speaker, in order of name.
+    pub fn speakers(&self, now: Timestamp<HubClock>) -> Vec<SpeakerSnapshot> {
+        let mut speakers: Vec<_> = self.hub.sessions(now).map(snapshot).collect();
+        speakers.sort_by(|a, b| a.name.cmp(&b.name));
+        speakers
+    }
+
+    /// Decides which connected speakers belong to the programme, and gives them their roles.
+    pub(super) fn choose_speakers(&mut self, now: Timestamp<HubClock>) {
+        let Some(programme) = &self.programme else { return };
+        let targets = programme.spec.targets.clone();
+        for session in self.hub.sessions(now).collect::<Vec<_>>() {
+            let name = &session.hello.name;
+            let target = targets.iter().find(|t| t.name == *name);
+            self.hub.set_streaming(now, session.id, targets.is_empty() || target.is_some());
+            if let Some(role) = target.and_then(|t| t.role)
+                && role != session.settings.role
+            {
+                // The name was just read from the sessions, so it is there.
+                let _ = self.set(now, name, SettingsChange { role: Some(role), ..Default::default() });
+            }
+        }
+    }
+}
+
+fn snapshot(session: SessionSnapshot) -> SpeakerSnapshot {
+    SpeakerSnapshot {
+        id: session.id,
+        name: session.hello.name,
+        addr: session.addr,
+        sealed: session.sealed,
+        settings: session.settings,
+        streaming: session.streaming,
+        output: session.hello.output,
+        stats: session.stats,
+        packets_sent: session.packets_sent,
+        bytes_sent: session.bytes_sent,
+        retransmitted: session.retransmitted,
+        silent_for: session.silent_for,
+    }
+}

@@ -1,0 +1,273 @@
+//! The hub's end: a source's frames in, each speaker's datagrams out.
+
+mod programme;
+
+mod encoders;
+
+mod control;
+
+pub(crate) use encoders::kind_of;
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+
+use antiphon_base::{ClockId, Frames, Hub as HubClock, Role, SessionId, Span, SpeakerId, Timestamp};
+use antiphon_proto::session::{
+    Codec, Hello, HubMessage, Refusal, SpeakerMessage, SpeakerSettings, SpeakerStats, Welcome,
+};
+use antiphon_proto::wire::seal::SessionKeys;
+use antiphon_proto::{Hub, HubConfig, JoinRequest};
+
+use encoders::Encoders;
+use programme::Programme;
+
+/// What a hub is told at its start.
+#[derive(Debug, Clone)]
+pub struct HubEngineConfig {
+    /// Names this boot of the hub's clock; random.
+    pub clock: ClockId,
+    /// The hub's name, as people see it.
+    pub name: String,
+    /// Target latency: from sending a frame to its leaving the loudspeakers.
+    pub latency: Span,
+    /// Whether sessions without keys are accepted.
+    pub open: bool,
+}
+
+/// Who is to play a programme.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// The speaker's name.
+    pub name: String,
+    /// The role it takes; `None` keeps the one it has.
+    pub role: Option<Role>,
+}
+
+/// A programme that is about to be pushed.
+#[derive(Debug, Clone)]
+pub struct SourceSpec {
+    /// 1 to 8, in WAVE order.
+    pub channels: u16,
+    /// For people.
+    pub title: String,
+    /// Where known.
+    pub duration: Option<Frames>,
+    /// Empty: every speaker, each in its own role.
+    pub targets: Vec<Target>,
+    /// How long to wait for targets that are not connected or not in sync yet.
+    pub wait_for: Span,
+}
+
+/// Why a programme was not opened.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PlayRefusal {
+    /// The number of channels is not 1 to 8.
+    #[error("the source has {0} channels; 1 to 8 can be played")]
+    Channels(u16),
+    /// One speaker cannot have two places.
+    #[error("speaker {0:?} is named twice; give each speaker one role")]
+    NamedTwice(String),
+}
+
+/// A speaker name that no connected speaker has.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("no speaker named {0:?} is connected")]
+pub struct UnknownSpeaker(pub String);
+
+/// Settings to change; `None` leaves one as it is.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SettingsChange {
+    /// The part of the programme that it plays.
+    pub role: Option<Role>,
+    /// In decibels; 0 is as recorded.
+    pub gain_db: Option<f32>,
+    /// Silent, with its gain kept.
+    pub muted: Option<bool>,
+    /// Microseconds later than the timeline; negative is earlier.
+    pub delay_us: Option<i64>,
+    /// How its audio is encoded.
+    pub codec: Option<Codec>,
+}
+
+/// Where playing stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TransportState {
+    /// No programme is open.
+    Idle,
+    /// Named speakers are not there or not in sync yet.
+    Waiting,
+    /// The first frames are being collected or are under way.
+    Starting,
+    /// Frames leave the loudspeakers.
+    Playing,
+    /// Held at a position.
+    Paused,
+    /// The last frame has been heard.
+    Ended,
+}
+
+/// The transport as people see it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TransportStatus {
+    /// Where playing stands.
+    pub state: TransportState,
+    /// The source frame that is leaving the loudspeakers.
+    pub position: Frames,
+    /// The programme's length, where known.
+    pub duration: Option<Frames>,
+    /// The programme's title.
+    pub title: String,
+    /// Hub time at which the first frame of the current stretch leaves the loudspeakers.
+    pub started: Option<Timestamp<HubClock>>,
+    /// Speakers that are waited for.
+    pub missing: Vec<String>,
+    /// How often the source came too late and playing had to pause.
+    pub starved: u64,
+}
+
+/// A connected speaker.
+#[derive(Debug, Clone)]
+pub struct SpeakerSnapshot {
+    /// Its lasting identity.
+    pub id: SpeakerId,
+    /// Its name.
+    pub name: String,
+    /// Where its datagrams come from.
+    pub addr: Option<SocketAddr>,
+    /// Whether its datagrams are sealed.
+    pub sealed: bool,
+    /// Role, gain, delay and codec.
+    pub settings: SpeakerSettings,
+    /// Whether it belongs to the current programme.
+    pub streaming: bool,
+    /// What its output is, in its own words.
+    pub output: String,
+    /// Its own latest report.
+    pub stats: Option<SpeakerStats>,
+    /// Datagrams of audio sent to it, retransmissions included.
+    pub packets_sent: u64,
+    /// Bytes sent to it.
+    pub bytes_sent: u64,
+    /// Packets sent again at its request.
+    pub retransmitted: u64,
+    /// Time since it was last heard of.
+    pub silent_for: Span,
+}
+
+/// What the shell must know.
+#[derive(Debug, Clone, PartialEq)]
+pub enum HubEvent {
+    /// A speaker joined.
+    Joined(SpeakerId, String),
+    /// A speaker left, and why.
+    Left(SpeakerId, String),
+    /// Settings to be remembered.
+    SettingsChanged(SpeakerId, SpeakerSettings),
+    /// The first frame leaves the loudspeakers at this hub time.
+    Started(Timestamp<HubClock>),
+    /// The source did not keep up; playing resumes by itself when it has.
+    SourceStarved,
+    /// The last frame has been heard.
+    SourceEnded,
+}
+
+/// The hub, sans-IO. Call `handle_*` with what happened, then drain `poll_transmit`,
+/// `poll_message`, `poll_event`, then sleep until `poll_timeout`.
+#[derive(Debug)]
+pub struct HubEngine {
+    hub: Hub,
+    programme: Option<Programme>,
+    encoders: Encoders,
+    /// The first media frame number that no epoch has used.
+    next_media: Frames,
+    events: VecDeque<HubEvent>,
+}
+
+impl HubEngine {
+    /// A hub with no speakers and nothing to play.
+    pub fn new(config: HubEngineConfig) -> Self {
+        let HubEngineConfig { clock, name, latency, open } = config;
+        Self {
+            hub: Hub::new(HubConfig { clock, name, latency, open }),
+            programme: None,
+            encoders: Encoders::default(),
+            next_media: Frames(0),
+            events: VecDeque::new(),
+        }
+    }
+
+    /// A speaker whose connection and handshake are done asks to join.
+    ///
+    /// # Errors
+    /// Its name is in use by another, or the hub is full.
+    pub fn join(
+        &mut self,
+        now: Timestamp<HubClock>,
+        id: SpeakerId,
+        hello: &Hello,
+        keys: Option<SessionKeys>,
+        remembered: Option<SpeakerSettings>,
+    ) -> Result<(SessionId, Welcome), Refusal> {
+        let joined = self.hub.join(now, JoinRequest { id, hello: hello.clone(), keys }, remembered)?;
+        self.choose_speakers(now);
+        Ok(joined)
+    }
+
+    /// The connection of a speaker ended.
+    pub fn leave(&mut self, now: Timestamp<HubClock>, session: SessionId, reason: &str) {
+        self.hub.leave(now, session, reason);
+    }
+
+    /// A control message of a speaker.
+    pub fn handle_message(&mut self, now: Timestamp<HubClock>, session: SessionId, message: SpeakerMessage) {
+        self.hub.handle_message(now, session, message);
+    }
+
+    /// A datagram; `received_at` is the kernel's receive stamp.
+    pub fn handle_datagram(
+        &mut self,
+        now: Timestamp<HubClock>,
+        received_at: Timestamp<HubClock>,
+        from: SocketAddr,
+        bytes: &mut [u8],
+    ) {
+        self.hub.handle_datagram(now, received_at, from, bytes);
+    }
+
+    /// Time passed: encodes and sends what is due.
+    pub fn handle_timeout(&mut self, now: Timestamp<HubClock>) {
+        self.hub.handle_timeout(now);
+        self.advance(now);
+        self.encode_due(now);
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is wanted next.
+    pub fn poll_timeout(&self) -> Option<Timestamp<HubClock>> {
+        let hub = self.hub.poll_timeout().map(|deadline| deadline.at);
+        let programme = self.programme.as_ref().and_then(Programme::wake_at);
+        hub.into_iter().chain(programme).min()
+    }
+
+    /// The next datagram to send, written to `out`.
+    pub fn poll_transmit(&mut self, out: &mut Vec<u8>) -> Option<SocketAddr> {
+        self.hub.poll_transmit(out)
+    }
+
+    /// The next control message to send.
+    pub fn poll_message(&mut self) -> Option<(SessionId, HubMessage)> {
+        self.hub.poll_message()
+    }
+
+    /// The next event for the shell.
+    pub fn poll_event(&mut self) -> Option<HubEvent> {
+        if let Some(event) = self.events.pop_front() {
+            return Some(event);
+        }
+        self.hub.poll_event().and_then(control::event_of)
+    }
+
+    /// The target latency.
+    pub fn latency(&self) -> Span {
+        self.hub.latency()
+    }
+}

@@ -1,0 +1,289 @@
+//! The programme's life: waiting for speakers, starting, playing, paused, ended; and its place on
+//! the timeline.
+
+use antiphon_base::{Frames, Hub as HubClock, SampleRate, Span, Timestamp};
+use antiphon_proto::timeline::Timeline;
+
+use super::{HubEngine, HubEvent, PlayRefusal, SourceSpec, TransportState, TransportStatus};
+use crate::source::SourceWindow;
+
+/// Frames to hold before a start: two encoder blocks of the longest codec, and a scheduling hiccup.
+const PREBUFFER: Span = Span::from_ms(60);
+
+/// While a start waits for speakers or frames, how often to look again.
+const LOOK_AGAIN: Span = Span::from_ms(5);
+
+/// A frame that is sent with less than this share of the latency left would come too late for too
+/// many speakers: the timeline breaks and starts anew.
+const TOO_LATE_SHARE: i64 = 4;
+
+/// Silence sent after the last frame, so that its end is decoded and heard before the stop.
+const TAIL: Span = Span::from_ms(20);
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Phase {
+    Waiting { until: Timestamp<HubClock> },
+    Starting,
+    Playing(Placed),
+    Paused,
+    Ended,
+}
+
+/// A timeline and the source frame that stands at its first media frame.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Placed {
+    pub timeline: Timeline,
+    pub source_first: Frames,
+}
+
+impl Placed {
+    pub fn source_of(&self, media: Frames) -> Frames {
+        self.source_first + (media - self.timeline.first_frame)
+    }
+
+    pub fn media_of(&self, source: Frames) -> Frames {
+        self.timeline.first_frame + (source - self.source_first)
+    }
+
+    /// The source frame that is heard at `at`.
+    pub fn heard_at(&self, at: Timestamp<HubClock>) -> Frames {
+        self.source_of(self.timeline.frame_at(at).max(self.timeline.first_frame))
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Programme {
+    pub spec: SourceSpec,
+    pub window: SourceWindow,
+    pub phase: Phase,
+    /// Where to start or resume, in source frames.
+    pub resume_at: Frames,
+    /// The next source frame that no speaker was sent.
+    pub sent: Frames,
+    pub missing: Vec<String>,
+    pub starved: u64,
+    look_at: Timestamp<HubClock>,
+}
+
+impl Programme {
+    /// When the phase itself wants to be looked at; while playing, the hub's pacing does that.
+    pub fn wake_at(&self) -> Option<Timestamp<HubClock>> {
+        match self.phase {
+            Phase::Waiting { .. } | Phase::Starting => Some(self.look_at),
+            Phase::Playing(placed) if self.window.is_finished() => {
+                Some(placed.timeline.presentation_of(placed.media_of(self.window.end())) + TAIL)
+            }
+            _ => None,
+        }
+    }
+
+    fn position(&self, now: Timestamp<HubClock>) -> Frames {
+        match self.phase {
+            Phase::Playing(placed) => placed.heard_at(now).min(self.window.end().max(self.resume_at)),
+            Phase::Ended => self.window.end(),
+            _ => self.resume_at,
+        }
+    }
+
+    fn has_enough_to_start(&self) -> bool {
+        let held = self.window.end() - self.resume_at;
+        self.window.is_finished() || held >= SampleRate::MEDIA.frames_in(PREBUFFER)
+    }
+}
+
+impl HubEngine {
+    /// Opens a programme; one that was open is stopped.
+    ///
+    /// # Errors
+    /// See [`PlayRefusal`].
+    pub fn open_source(&mut self, now: Timestamp<HubClock>, spec: SourceSpec) -> Result<(), PlayRefusal> {
+        if !(1..=8).contains(&spec.channels) {
+            return Err(PlayRefusal::Channels(spec.channels));
+        }
+        let mut names: Vec<_> = spec.targets.iter().map(|target| &target.name).collect();
+        names.sort();
+        if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(PlayRefusal::NamedTwice(twice[0].clone()));
+        }
+        self.stop(now);
+        self.programme = Some(Programme {
+            window: SourceWindow::new(spec.channels, Frames(0)),
+            phase: Phase::Waiting { until: now + spec.wait_for },
+            resume_at: Frames(0),
+            sent: Frames(0),
+            missing: Vec::new(),
+            starved: 0,
+            look_at: now,
+            spec,
+        });
+        self.choose_speakers(now);
+        self.advance(now);
+        Ok(())
+    }
+
+    /// How many more frames the source may push now.
+    pub fn source_room(&self) -> Frames {
+        self.programme.as_ref().map_or(Frames(0), |p| p.window.room(p.sent))
+    }
+
+    /// Interleaved frames of the open programme, full scale +-1. Returns false where there is no
+    /// programme or the source did not keep to [`source_room`](Self::source_room).
+    pub fn push_source(&mut self, now: Timestamp<HubClock>, samples: &[f32]) -> bool {
+        let Some(programme) = &mut self.programme else { return false };
+        let taken = programme.window.push(samples, programme.sent);
+        self.advance(now);
+        taken
+    }
+
+    /// No more frames will come: what is held is played out.
+    pub fn finish_source(&mut self, now: Timestamp<HubClock>) {
+        if let Some(programme) = &mut self.programme {
+            programme.window.finish();
+        }
+        self.advance(now);
+    }
+
+    /// Fades out on every speaker at one instant and keeps the place.
+    pub fn pause(&mut self, now: Timestamp<HubClock>) {
+        let heard = self.silence(now);
+        if let Some(programme) = &mut self.programme
+            && programme.phase != Phase::Ended
+        {
+            programme.resume_at = heard.unwrap_or(programme.resume_at);
+            programme.phase = Phase::Paused;
+        }
+    }
+
+    /// Goes on from where it was paused.
+    pub fn resume(&mut self, now: Timestamp<HubClock>) {
+        if let Some(programme) = &mut self.programme
+            && programme.phase == Phase::Paused
+        {
+            programme.phase = Phase::Starting;
+            programme.look_at = now;
+            self.advance(now);
+        }
+    }
+
+    /// Ends the programme.
+    pub fn stop(&mut self, now: Timestamp<HubClock>) {
+        self.silence(now);
+        self.programme = None;
+    }
+
+    /// Drops what is held; the source must push from `position` on.
+    pub fn seek(&mut self, now: Timestamp<HubClock>, position: Frames) {
+        self.silence(now);
+        let Some(programme) = &mut self.programme else { return };
+        let was_paused = programme.phase == Phase::Paused;
+        programme.window = SourceWindow::new(programme.spec.channels, position);
+        programme.resume_at = position;
+        programme.sent = position;
+        programme.phase = if was_paused { Phase::Paused } else { Phase::Starting };
+        programme.look_at = now;
+    }
+
+    /// The transport as people see it.
+    pub fn transport(&self, now: Timestamp<HubClock>) -> TransportStatus {
+        let Some(programme) = &self.programme else {
+            return TransportStatus {
+                state: TransportState::Idle,
+                position: Frames(0),
+                duration: None,
+                title: String::new(),
+                started: None,
+                missing: Vec::new(),
+                starved: 0,
+            };
+        };
+        let (state, started) = match programme.phase {
+            Phase::Waiting { .. } => (TransportState::Waiting, None),
+            Phase::Starting => (TransportState::Starting, None),
+            Phase::Playing(placed) if now < placed.timeline.presentation => {
+                (TransportState::Starting, Some(placed.timeline.presentation))
+            }
+            Phase::Playing(placed) => (TransportState::Playing, Some(placed.timeline.presentation)),
+            Phase::Paused => (TransportState::Paused, None),
+            Phase::Ended => (TransportState::Ended, None),
+        };
+        TransportStatus {
+            state,
+            position: programme.position(now),
+            duration: programme.spec.duration,
+            title: programme.spec.title.clone(),
+            started,
+            missing: programme.missing.clone(),
+            starved: programme.starved,
+        }
+    }
+
+    /// Moves the programme through its phases.
+    pub(super) fn advance(&mut self, now: Timestamp<HubClock>) {
+        let Some(programme) = &mut self.programme else { return };
+        programme.look_at = now + LOOK_AGAIN;
+        match programme.phase {
+            Phase::Waiting { until } => {
+                let missing = super::control::missing_speakers(&self.hub, now, &programme.spec.targets);
+                programme.missing = missing;
+                if programme.missing.is_empty() || now >= until {
+                    programme.phase = Phase::Starting;
+                    self.advance(now);
+                }
+            }
+            Phase::Starting if programme.has_enough_to_start() => self.place(now),
+            Phase::Playing(placed) => self.follow(now, placed),
+            _ => {}
+        }
+    }
+
+    /// Puts the programme on the timeline.
+    fn place(&mut self, now: Timestamp<HubClock>) {
+        let Some(programme) = &mut self.programme else { return };
+        let timeline = self.hub.start(now, self.next_media);
+        programme.phase = Phase::Playing(Placed { timeline, source_first: programme.resume_at });
+        programme.sent = programme.resume_at;
+        self.encoders.start(timeline.first_frame);
+        self.events.push_back(HubEvent::Started(timeline.presentation));
+    }
+
+    /// Watches a playing programme for its end and for a source that does not keep up.
+    fn follow(&mut self, now: Timestamp<HubClock>, placed: Placed) {
+        let Some(programme) = &mut self.programme else { return };
+        let end = placed.timeline.presentation_of(placed.media_of(programme.window.end()));
+        if programme.window.is_finished() {
+            if now >= end + TAIL {
+                self.silence(now);
+                if let Some(programme) = &mut self.programme {
+                    programme.phase = Phase::Ended;
+                }
+                self.events.push_back(HubEvent::SourceEnded);
+            }
+        } else if now + self.hub.latency() / TOO_LATE_SHARE > end {
+            programme.starved += 1;
+            programme.resume_at = programme.window.end();
+            self.silence_at_end();
+            self.events.push_back(HubEvent::SourceStarved);
+        }
+    }
+
+    /// Leaves the timeline; the speakers run out of frames by themselves, and fade.
+    fn silence_at_end(&mut self) {
+        let Some(programme) = &mut self.programme else { return };
+        if let Phase::Playing(placed) = programme.phase {
+            self.next_media = self.encoders.frontier().max(placed.media_of(programme.window.end()));
+            programme.phase = Phase::Starting;
+            self.encoders.stop();
+        }
+    }
+
+    /// Stops sound on every speaker at one instant; returns the source frame that is heard there.
+    fn silence(&mut self, now: Timestamp<HubClock>) -> Option<Frames> {
+        let Phase::Playing(placed) = self.programme.as_ref()?.phase else { return None };
+        let (_, at) = self.hub.stop(now)?;
+        self.next_media = self.encoders.frontier().max(self.next_media);
+        self.encoders.stop();
+        let programme = self.programme.as_mut()?;
+        programme.phase = Phase::Starting;
+        Some(placed.heard_at(at).max(programme.resume_at))
+    }
+}
