@@ -301,7 +301,7 @@ mod tests {
                 - 80e-6)
                 .abs()
         };
-        assert!((0..400).map(difference).fold(0.0, f64::max) > 0.5e-6);
+        assert!((0..400i64).map(difference).fold(0.0, f64::max) > 0.5e-6);
     }
 
     #[test]

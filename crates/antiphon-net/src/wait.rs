@@ -1,7 +1,7 @@
 //! Waiting for a datagram, a wake-up from another thread, or the time, whichever is first.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use antiphon_base::Span;
@@ -38,6 +38,11 @@ impl Waiter {
     /// A handle by which other threads end the wait.
     pub fn waker(&self) -> Waker {
         Waker(Arc::clone(&self.event))
+    }
+
+    /// What becomes readable at a wake-up, for a wait on more sockets than one.
+    pub(crate) fn event_fd(&self) -> BorrowedFd<'_> {
+        self.event.as_fd()
     }
 
     /// Waits at most `timeout` (none if negative; without end if [`Span::MAX`]), to the nanosecond
