@@ -83,7 +83,8 @@ impl<D: Domain> SimClock<D> {
         }
         let (start, gain) = self.piece(low);
         let into = passed - low as i64 * KNOT_NS - start;
-        let true_into = (i128::from(into) * i128::from(KNOT_NS)).div_euclid(i128::from(KNOT_NS + gain)) as i64;
+        let true_into =
+            (i128::from(into) * i128::from(KNOT_NS)).div_euclid(i128::from(KNOT_NS + gain)) as i64;
         Timestamp::from_ns(low as i64 * KNOT_NS + true_into)
     }
 

@@ -40,6 +40,8 @@ pub struct Look {
     pub error_us: f64,
     /// The stated standard deviation of it.
     pub sd_us: f64,
+    /// How far the map stepped since the last look.
+    pub step_us: f64,
 }
 
 /// The time between two looks.
@@ -92,6 +94,7 @@ fn look_at(
     hub: &SimClock<Hub>,
 ) -> Vec<Option<Look>> {
     let mut filter = ClockFilter::new();
+    let mut last = None;
     let mut next = exchanges.iter().peekable();
     let count = s.lasts.as_ns() / LOOK_INTERVAL.as_ns();
     (0..count)
@@ -100,17 +103,24 @@ fn look_at(
             while let Some((_, exchange)) = next.next_if(|(arrived, _)| *arrived <= at) {
                 filter.handle_exchange(exchange);
             }
-            filter.map().map(|map| look(&map, at, local, hub))
+            let before = std::mem::replace(&mut last, filter.map());
+            last.map(|map| look(&before.unwrap_or(map), &map, at, (local, hub)))
         })
         .collect()
 }
 
-fn look(map: &ClockMap<Local, Hub>, at: Timestamp<True>, local: &SimClock<Local>, hub: &SimClock<Hub>) -> Look {
+fn look(
+    before: &ClockMap<Local, Hub>,
+    map: &ClockMap<Local, Hub>,
+    at: Timestamp<True>,
+    (local, hub): (&SimClock<Local>, &SimClock<Hub>),
+) -> Look {
     let now = local.at(at);
     Look {
         at,
         error_us: (map.apply(now) - hub.at(at)).as_us_f64(),
         sd_us: map.sd_ns_at(now) / 1e3,
+        step_us: (map.apply(now) - before.apply(now)).as_us_f64(),
     }
 }
 
@@ -119,22 +129,28 @@ fn look(map: &ClockMap<Local, Hub>, at: Timestamp<True>, local: &SimClock<Local>
 pub struct ClockRow {
     /// Difference of the two speakers from 60 s on: p50, p95, p99, max, in microseconds.
     pub spread_us: [f64; 4],
-    /// From the first probe to within 60 us of each other for good: median and worst of the runs, s.
+    /// From the first probe to staying within 60 us of each other: median and worst of the runs, s.
     pub in_sync_s: [f64; 2],
     /// Share of looks, from the first on, at which the true error is within 1.96 stated sd, per cent.
     pub covered: f64,
     /// Median of the stated 95 % half-width from 60 s on, in microseconds.
     pub half_width_us: f64,
+    /// Root mean square of the steps by which a map differs from the one 20 ms before it, from 60 s
+    /// on, in microseconds.
+    pub step_rms_us: f64,
 }
 
 /// Two speakers are in sync when they differ by less than this.
 pub const IN_SYNC_US: f64 = 60.0;
 
+/// ... and they count as being so from the look on at which they stay so for this long.
+pub const STAYS: Span = Span::from_s(30);
+
 /// Runs `scenario` once for each seed and gathers the row.
 pub fn measure(scenario: &ClockScenario, seeds: std::ops::Range<u64>) -> ClockRow {
     let settled = (60_000_000_000 / LOOK_INTERVAL.as_ns()) as usize;
     let (mut spread, mut in_sync, mut widths) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut covered, mut looks) = (0, 0);
+    let (mut covered, mut looks, mut steps) = (0, 0, 0.0);
     for seed in seeds {
         let rng = Rng::new(seed);
         let fast = watch_speaker(scenario, scenario.drift, &rng.fork(10));
@@ -146,12 +162,15 @@ pub fn measure(scenario: &ClockScenario, seeds: std::ops::Range<u64>) -> ClockRo
             looks += 1;
             covered += usize::from(look.error_us.abs() <= 1.96 * look.sd_us);
         }
-        widths.extend(fast.iter().skip(settled).flatten().map(|l| 1.96 * l.sd_us));
+        let later = fast.iter().skip(settled).flatten();
+        widths.extend(later.clone().map(|l| 1.96 * l.sd_us));
+        steps += later.map(|l| l.step_us.powi(2)).sum::<f64>();
     }
     ClockRow {
         spread_us: [0.5, 0.95, 0.99, 1.0].map(|q| quantile(&mut spread, q)),
         in_sync_s: [0.5, 1.0].map(|q| quantile(&mut in_sync, q)),
         covered: 100.0 * covered as f64 / looks.max(1) as f64,
+        step_rms_us: (steps / widths.len().max(1) as f64).sqrt(),
         half_width_us: quantile(&mut widths, 0.5),
     }
 }
@@ -163,10 +182,17 @@ fn difference_us(a: &Option<Look>, b: &Option<Look>) -> f64 {
     }
 }
 
-/// The time after the last look at which the two were apart.
+/// The first look from which the two stay together for [`STAYS`].
 fn in_sync_from_s(differences_us: &[f64]) -> f64 {
-    let apart = differences_us.iter().rposition(|d| d.is_nan() || *d >= IN_SYNC_US);
-    apart.map_or(0.0, |k| (k + 1) as f64 * LOOK_INTERVAL.as_s_f64())
+    let needed = (STAYS.as_ns() / LOOK_INTERVAL.as_ns()) as usize;
+    let mut together = 0;
+    for (k, d) in differences_us.iter().enumerate() {
+        together = if *d < IN_SYNC_US { together + 1 } else { 0 };
+        if together == needed {
+            return (k + 1 - needed) as f64 * LOOK_INTERVAL.as_s_f64();
+        }
+    }
+    f64::INFINITY
 }
 
 /// The value below which the share `q` lies; sorts `values`.
@@ -182,7 +208,7 @@ pub fn quantile(values: &mut [f64], q: f64) -> f64 {
 pub fn table(rows: &[(String, ClockRow)]) -> String {
     let mut text = String::from(
         "two speakers' clocks, difference from 60 s on      p50    p95    p99    max us | \
-         in sync (<60 us) median  worst s | in 95 % interval | half-width us\n",
+         in sync (<60 us) median  worst s | in 95 % interval | half-width us | steps us rms\n",
     );
     for (name, row) in rows {
         let [p50, p95, p99, max] = row.spread_us;
@@ -191,8 +217,8 @@ pub fn table(rows: &[(String, ClockRow)]) -> String {
         let _ = writeln!(
             text,
             "{name:<46} {p50:>7.1} {p95:>6.1} {p99:>6.1} {max:>6.1}    | {median:>23.2} {worst:>6.2}   | \
-             {:>14.1} % | {:>10.1}",
-            row.covered, row.half_width_us
+             {:>14.1} % | {:>13.1} | {:>12.2}",
+            row.covered, row.half_width_us, row.step_rms_us
         );
     }
     text

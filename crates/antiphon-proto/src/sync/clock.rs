@@ -3,7 +3,7 @@
 use antiphon_base::{ClockMap, Hub, Local, Ppm, Span, Timestamp};
 
 use super::exchange::Exchange;
-use super::lowest::{Observation, Window};
+use super::lowest::Window;
 use super::track::{Track, Wander};
 
 /// What became of an exchange.
@@ -11,9 +11,10 @@ use super::track::{Track, Wander};
 pub enum Verdict {
     /// It is part of the estimate.
     Used,
-    /// Its timestamps contradict each other, or it is too old: the hub or the network is at fault.
+    /// Its timestamps contradict each other or those before it, or it is too old: the hub or the
+    /// network is at fault.
     Refused,
-    /// It showed that a clock or the path jumped: older exchanges were dropped.
+    /// It proved that a clock or the path jumped: older exchanges were dropped.
     Jumped,
 }
 
@@ -37,8 +38,9 @@ pub struct ClockQuality {
 
 /// Exchanges with the hub in, `ClockMap<Local, Hub>` out.
 ///
-/// The lowest delays of each way give one observation of the offset; a Kalman filter follows
-/// offset, drift and the drift's slope. Feed it with [`handle_exchange`](Self::handle_exchange),
+/// A window of exchanges (6 to 25 s, by how blurred it is) gives one observation of the offset from
+/// the lowest delays of each way; a Kalman filter follows offset, drift and the drift's slope from
+/// window to window. Feed it with [`handle_exchange`](Self::handle_exchange),
 /// read it with [`map`](Self::map) and [`quality`](Self::quality). A new hub clock id needs
 /// [`reset`](Self::reset); a gap in the exchanges needs nothing, as uncertainty grows by itself.
 #[derive(Debug, Clone, Default)]
@@ -46,46 +48,75 @@ pub struct ClockFilter {
     window: Window,
     state: Option<State>,
     exchanges: u64,
-    broken: Broken,
 }
 
 #[derive(Debug, Clone)]
 struct State {
     /// The newest exchange's arrival: the instant that `track` speaks of.
     at: Timestamp<Local>,
-    /// Hub minus local in whole nanoseconds; `track` holds what is left.
+    /// Hub minus local in whole nanoseconds; `track` and `banked` hold what is left.
     base: i64,
+    /// All that is known.
     track: Track,
+    /// What was known at `banked_at`, without the exchanges in the window: each counts once.
+    banked: Track,
+    banked_at: Timestamp<Local>,
     /// First exchange since the last reset or jump.
     since: Timestamp<Local>,
     next_update: Timestamp<Local>,
     /// Handed-out offset minus the filter's: new knowledge is let in gradually.
     lag: f64,
-    round_trip: f64,
+    /// Least delay of each way in this window and the one before, and in this one, ns.
+    least: Option<Least>,
+    least_in_window: Option<Least>,
+    least_before: Option<Least>,
+    /// How well the window shows the offset, ns.
     edge_sd: f64,
+    /// Mean of late of what unequal jitter of the two ways may do to the offset, ns.
+    unequal: f64,
+    /// Exchanges that lay impossibly far below the least delay, and when the newest did.
+    impossible: u32,
+    impossible_at: Timestamp<Local>,
 }
 
-/// Samples in a row that lie impossibly far below the lower edge of their way.
-#[derive(Debug, Clone, Copy, Default)]
-struct Broken {
-    forward: u32,
-    backward: u32,
+#[derive(Debug, Clone, Copy)]
+struct Least {
+    there: f64,
+    back: f64,
 }
 
-/// Quartz at rest and in a warming case; figures in ns and s.
+impl Least {
+    fn lower(&self, other: &Self) -> Self {
+        Self { there: self.there.min(other.there), back: self.back.min(other.back) }
+    }
+}
+
+/// Quartz at rest and in a warming case: 10 ppb a root second, and a slope of 3 ppm in 5 minutes.
 const WANDER: Wander = Wander { phase: 0.0, drift: 100.0, slope_sd: 10.0, slope_lasts_s: 200.0 };
-/// Crystals are sold with +-100 ppm; two of them differ by less than this, nearly always.
-const DRIFT_SD: f64 = 60_000.0;
-/// The drift to be searched at first, ns/s.
-const DRIFT_REACH: f64 = 250_000.0;
+/// Crystals are sold with +-100 ppm, and two of them seldom differ by that much.
+const DRIFT_SD: f64 = 50_000.0;
 const SLOPE_SD: f64 = 10.0;
+/// Before the first observation anything within this of the newest exchange is possible, ns.
+const FIRST_OFFSET_SD: f64 = 1e9;
+/// What no window shows, however clean: coarse kernel stamps, ns.
+const STAMP_SD: f64 = 1_000.0;
+/// New knowledge reaches the map with this time constant, s: the playout loop follows the map, and
+/// a step would be heard as a change of pitch.
+const LAG_S: f64 = 2.0;
 /// Two speakers known to this agree within 60 us, which nobody hears as two.
 const SYNCED_SD_NS: f64 = 20_000.0;
 /// A reply later than this says nothing worth keeping.
 const MAX_ROUND_TRIP: Span = Span::from_s(2);
 /// Stamps of two kernels may disagree this much about an impossible round trip.
 const STAMP_SLACK: Span = Span::from_us(100);
+/// The first estimate needs two of each way at least; a third and fourth spare a wild start.
 const FIRST_UPDATE_AFTER: usize = 4;
+/// Packets cannot hurry: this many below the least delay, no further apart than `JUMP_WITHIN`, show
+/// that a clock or the path jumped.
+const JUMP_AFTER: u32 = 3;
+const JUMP_WITHIN: Span = Span::from_s(3);
+/// Below the least delay by less than this is no jump, ns.
+const JUMP_LEAST: f64 = 100_000.0;
 
 impl ClockFilter {
     /// Knows nothing.
@@ -98,42 +129,32 @@ impl ClockFilter {
         if !is_plausible(exchange) || self.is_stale(exchange) {
             return Verdict::Refused;
         }
-        let jumped = self.notice_jump(exchange);
+        let verdict = self.judge(exchange);
+        if verdict == Verdict::Refused {
+            return verdict;
+        }
         self.window.push(exchange);
         self.exchanges += 1;
         self.advance(exchange.t4);
-        if jumped { Verdict::Jumped } else { Verdict::Used }
+        verdict
     }
 
     /// The relation between the clocks; `None` before the first few exchanges.
     pub fn map(&self) -> Option<ClockMap<Local, Hub>> {
-        let state = self.state.as_ref()?;
-        Some(state.map())
+        self.state.as_ref().map(State::map)
     }
 
     /// How well the clocks are known.
     pub fn quality(&self) -> ClockQuality {
-        let exchanges = self.exchanges;
-        match &self.state {
-            None => ClockQuality {
-                offset_sd_us: f64::INFINITY,
-                skew: Ppm(0.0),
-                skew_sd: Ppm(DRIFT_SD / 1e3),
-                min_rtt: None,
-                synced: false,
-                exchanges,
-            },
-            Some(state) => {
-                let map = state.map();
-                ClockQuality {
-                    offset_sd_us: map.offset_sd_ns / 1e3,
-                    skew: map.ppm(),
-                    skew_sd: Ppm::from_skew(map.skew_sd),
-                    min_rtt: Some(Span::from_ns(state.round_trip as i64)),
-                    synced: map.offset_sd_ns <= SYNCED_SD_NS,
-                    exchanges,
-                }
-            }
+        let map = self.map();
+        let least = self.state.as_ref().and_then(|s| s.least);
+        ClockQuality {
+            offset_sd_us: map.map_or(f64::INFINITY, |m| m.offset_sd_ns / 1e3),
+            skew: map.map_or(Ppm(0.0), |m| m.ppm()),
+            skew_sd: Ppm::from_skew(map.map_or(DRIFT_SD * 1e-9, |m| m.skew_sd)),
+            min_rtt: least.map(|l| Span::from_ns((l.there + l.back).max(0.0) as i64)),
+            synced: map.is_some_and(|m| m.offset_sd_ns <= SYNCED_SD_NS),
+            exchanges: self.exchanges,
         }
     }
 
@@ -147,9 +168,12 @@ impl ClockFilter {
     pub fn inflate(&mut self, away: Span) {
         self.window.clear();
         if let Some(state) = &mut self.state {
-            let away_s = away.as_s_f64().max(0.0);
-            state.track.p[0][0] += (1_000.0 * away_s).powi(2);
-            state.track.p[1][1] += (50.0 * away_s.sqrt()).powi(2);
+            let away_s = away.as_s_f64().clamp(0.0, 1e5);
+            // A case that cooled or a governor that changed: half a ppm an hour and more.
+            state.track.p[1][1] += (100.0 * away_s.sqrt()).powi(2);
+            state.since = state.at.saturating_add(away);
+            state.bank();
+            state.forget_least();
         }
     }
 
@@ -157,38 +181,60 @@ impl ClockFilter {
         self.state.as_ref().is_some_and(|s| s.at.saturating_since(e.t4) > MAX_ROUND_TRIP)
     }
 
-    fn notice_jump(&mut self, _e: &Exchange) -> bool {
-        let _ = self.broken;
-        false
+    /// Whether an exchange is possible beside those before it.
+    fn judge(&mut self, e: &Exchange) -> Verdict {
+        let Some(state) = &mut self.state else { return Verdict::Used };
+        let below = state.below_least(e);
+        if below <= JUMP_LEAST + 5.0 * state.track.phase_sd() + 6.0 * state.edge_sd {
+            return Verdict::Used;
+        }
+        let alone = e.t4.saturating_since(state.impossible_at) > JUMP_WITHIN;
+        state.impossible = if alone { 1 } else { state.impossible + 1 };
+        state.impossible_at = e.t4;
+        if state.impossible < JUMP_AFTER {
+            return Verdict::Refused;
+        }
+        state.jump(below, e.t4);
+        self.window.clear();
+        Verdict::Jumped
     }
 
     fn advance(&mut self, now: Timestamp<Local>) {
-        if self.window.len() < FIRST_UPDATE_AFTER {
+        if self.state.is_none() && self.window.len() >= FIRST_UPDATE_AFTER {
+            self.state = self.first_state(now);
+        }
+        let Some(state) = &mut self.state else { return };
+        state.predict_to(now);
+        if now < state.next_update {
             return;
         }
-        let Some(state) = &mut self.state else {
-            self.state = self.first_state(now);
-            return;
-        };
-        state.predict_to(now);
-        if now >= state.next_update {
-            self.window.forget_before(now, 12.0);
-            state.observe(&self.window, now);
+        state.learn(&self.window);
+        if self.window.span_s(now) >= window_s(state.edge_sd) {
+            state.bank();
+            self.window.clear();
         }
     }
 
     fn first_state(&self, now: Timestamp<Local>) -> Option<State> {
-        let newest = self.window.newest_offset()?;
-        let seen = self.window.observe(now, newest, 0.0)?;
+        let base = self.window.newest_offset()?;
+        let since = self.window.oldest()?;
+        let track = Track::new(0.0, FIRST_OFFSET_SD, DRIFT_SD, SLOPE_SD);
         Some(State {
-            at: now,
-            base: newest,
-            track: Track::new(seen.offset, seen.round_trip.max(20_000.0) / 2.0, DRIFT_SD, SLOPE_SD),
-            since: now,
+            at: since,
+            base,
+            track,
+            banked: track,
+            banked_at: since,
+            since,
             next_update: now,
             lag: 0.0,
-            round_trip: seen.round_trip,
-            edge_sd: seen.edge_sd,
+            least: None,
+            least_in_window: None,
+            least_before: None,
+            edge_sd: FIRST_OFFSET_SD,
+            unequal: 0.0,
+            impossible: 0,
+            impossible_at: since,
         })
     }
 }
@@ -201,38 +247,78 @@ impl State {
         }
         self.track.predict(dt_s, &WANDER);
         self.at = now;
-        self.lag *= (-dt_s / 2.0).exp();
+        self.lag *= (-dt_s / LAG_S).exp();
         let whole = self.track.x[0].round();
         self.track.x[0] -= whole;
+        self.banked.x[0] -= whole;
         self.base = self.base.wrapping_add(whole as i64);
     }
 
-    fn observe(&mut self, window: &Window, now: Timestamp<Local>) {
-        let drift = self.track.x[1];
-        let reach = (3.0 * self.track.drift_sd()).min(DRIFT_REACH);
-        let span_s = window.span_s(now);
-        let drift = if reach * span_s > 1_000.0 {
-            window.best_drift(now, self.base, drift, reach).unwrap_or(drift)
-        } else {
-            drift
-        };
-        let Some(seen) = window.observe(now, self.base, drift) else { return };
-        let step_s = update_interval_s((now - self.since).as_s_f64());
-        self.next_update = now + Span::from_s_f64(step_s);
-        self.take(&seen, step_s);
+    /// What was banked and what the window shows, together.
+    fn learn(&mut self, window: &Window) {
+        let now = self.at;
+        let before = self.track.x[0];
+        let mut track = self.banked;
+        track.predict((now - self.banked_at).as_s_f64(), &WANDER);
+        learn_drift(&mut track, window, now, self.base);
+        let Some(seen) = window.observe(now, self.base, track.x[1]) else { return };
+        let h = [1.0, -seen.ago_s, seen.ago_squared / 2.0];
+        // The window was laid level by the drift expected, so only offset and slope are left.
+        let innovation = seen.offset - track.x[0] - h[2] * track.x[2];
+        track.update(h, innovation, seen.sd.powi(2) + STAMP_SD.powi(2));
+        self.track = track;
+        self.edge_sd = seen.sd;
+        self.unequal += 0.1 * (seen.unequal - self.unequal);
+        let offset = track.x[0];
+        let least = Least { there: seen.floor_there - offset, back: seen.floor_back + offset };
+        self.least_in_window = Some(least);
+        self.least = Some(self.least_before.map_or(least, |before| before.lower(&least)));
+        self.hand_over(before);
+        let step_s = update_interval_s(now.saturating_since(self.since).as_s_f64());
+        self.next_update = now.saturating_add(Span::from_s_f64(step_s));
     }
 
-    fn take(&mut self, seen: &Observation, step_s: f64) {
-        let overlap = (seen.span_s / step_s / 3.0).max(1.0);
-        let r = (seen.edge_sd.powi(2) + 4_000f64.powi(2)) * overlap;
-        let before = self.track.x[0];
-        self.track.update(seen.offset, r);
+    /// Small corrections reach the map gradually, large ones at once.
+    fn hand_over(&mut self, before: f64) {
         self.lag += before - self.track.x[0];
-        if self.lag.abs() > 3.0 * self.track.phase_sd() {
+        if self.lag.abs() > self.track.phase_sd() {
             self.lag = 0.0;
         }
-        self.round_trip = seen.round_trip;
-        self.edge_sd = seen.edge_sd;
+    }
+
+    /// The window has told what it has to tell.
+    fn bank(&mut self) {
+        self.banked = self.track;
+        self.banked_at = self.at;
+        self.next_update = self.at;
+        self.least_before = self.least_in_window.take();
+    }
+
+    /// How far an exchange lies below the least delay of the way on which it does so most, ns.
+    fn below_least(&self, e: &Exchange) -> f64 {
+        let Some(least) = self.least else { return 0.0 };
+        let dt_s = e.t4.saturating_since(self.at).as_s_f64();
+        let offset = self.track.x[0] + self.track.x[1] * dt_s;
+        let there = e.t2.as_ns().wrapping_sub(e.t1.as_ns()).wrapping_sub(self.base) as f64 - offset;
+        let back = e.t4.as_ns().wrapping_sub(e.t3.as_ns()).wrapping_add(self.base) as f64 + offset;
+        (least.there - there).max(least.back - back)
+    }
+
+    /// A clock stepped or the path changed, by about `by`: the drift is still good.
+    fn jump(&mut self, by: f64, now: Timestamp<Local>) {
+        self.predict_to(now);
+        // The jump may be larger: jitter hides part of it.
+        self.track.p[0][0] += (3.0 * by).powi(2);
+        self.edge_sd = FIRST_OFFSET_SD;
+        self.impossible = 0;
+        self.since = now;
+        self.lag = 0.0;
+        self.bank();
+        self.forget_least();
+    }
+
+    fn forget_least(&mut self) {
+        (self.least, self.least_in_window, self.least_before) = (None, None, None);
     }
 
     fn map(&self) -> ClockMap<Local, Hub> {
@@ -242,11 +328,37 @@ impl State {
             at_a: self.at,
             at_b: Timestamp::from_ns(self.at.as_ns().wrapping_add(self.base).wrapping_add(offset)),
             skew: self.track.x[1] * 1e-9,
-            offset_sd_ns: p[0][0].sqrt().hypot(self.lag),
+            offset_sd_ns: p[0][0].sqrt().hypot(self.lag).hypot(self.unequal),
             // The cross term is part of the stated skew: exact one second after the anchor.
             skew_sd: (p[1][1] + 2.0 * p[0][1].max(0.0)).sqrt() * 1e-9,
         }
     }
+}
+
+/// The tilt of the window's lower edges, as far as it says more than what is known.
+fn learn_drift(track: &mut Track, window: &Window, now: Timestamp<Local>, base: i64) {
+    let span_s = window.span_s(now);
+    let expected = track.drift_sd();
+    let Some(seen) = window.observe(now, base, track.x[1]) else { return };
+    // A drift known so well tilts the window by nothing that its edges could show.
+    if expected * span_s < 0.3 * seen.sd {
+        return;
+    }
+    let Some((mean, sd)) = window.tilt(now, base, track.x[1], expected) else { return };
+    // What the window alone says is the information gained.
+    let before = 1.0 / expected.powi(2);
+    let gained = sd.powi(-2) - before;
+    if gained <= 0.1 * before {
+        return;
+    }
+    let said = (mean * sd.powi(-2) - track.x[1] * before) / gained;
+    let h = [0.0, 1.0, -span_s / 2.0];
+    track.update(h, said - track.x[1] - h[2] * track.x[2], 1.0 / gained);
+}
+
+/// A blurred edge needs many samples, a sharp one leaves room to follow the clock's wander.
+fn window_s(edge_sd_ns: f64) -> f64 {
+    (8.0 * (edge_sd_ns / 1e3).sqrt()).clamp(6.0, 25.0)
 }
 
 fn update_interval_s(age_s: f64) -> f64 {

@@ -90,7 +90,8 @@ impl DacFilter {
             }
             Some(state) => {
                 state.predict_to(position);
-                state.track.update(offset.wrapping_sub(state.base) as f64, state.stamp_variance);
+                let innovation = offset.wrapping_sub(state.base) as f64 - state.track.x[0];
+                state.track.update([1.0, 0.0, 0.0], innovation, state.stamp_variance);
             }
         }
         None

@@ -30,29 +30,34 @@ impl Exchange {
     }
 }
 
-/// When the next probe is due: a burst at 50 Hz for two seconds, then 10 Hz.
+/// When the next probe is due: 50 Hz for six seconds, 25 Hz for six more, then 10 Hz.
 ///
-/// The burst finds the offset within a fraction of a second and the drift within two; 10 Hz is
-/// enough to keep both, and keeps a Wi-Fi radio from falling asleep.
+/// The burst finds the offset within a fraction of a second on a quiet network, and offset and
+/// drift within its six seconds on a busy one, where only every tenth packet shows anything.
+/// 10 Hz is enough to keep both, and keeps a Wi-Fi radio from falling asleep.
 ///
 /// Drive it with [`due`](Self::due) and [`handle_timeout`](Self::handle_timeout).
 #[derive(Debug, Clone)]
 pub struct ProbeSchedule {
     due: Timestamp<Local>,
-    burst_left: u32,
+    sent: u32,
 }
 
 impl ProbeSchedule {
-    /// Between probes of a burst.
+    /// Between probes at first.
     pub const BURST_INTERVAL: Span = Span::from_ms(20);
+    /// Between probes after the burst.
+    pub const LEARNING_INTERVAL: Span = Span::from_ms(40);
     /// Between probes afterwards.
     pub const STEADY_INTERVAL: Span = Span::from_ms(100);
-    /// Probes in a burst: two seconds of them.
-    pub const BURST_PROBES: u32 = 100;
+    /// Probes in a burst: six seconds of them.
+    pub const BURST_PROBES: u32 = 300;
+    /// Probes at the middle rate: six seconds of them.
+    pub const LEARNING_PROBES: u32 = 150;
 
     /// A burst that begins at `now`.
     pub fn new(now: Timestamp<Local>) -> Self {
-        Self { due: now, burst_left: Self::BURST_PROBES }
+        Self { due: now, sent: 0 }
     }
 
     /// Begins another burst: after a reset of the filter or a return of the network.
@@ -70,12 +75,20 @@ impl ProbeSchedule {
         if now < self.due {
             return false;
         }
-        let interval = if self.burst_left > 0 { Self::BURST_INTERVAL } else { Self::STEADY_INTERVAL };
-        self.burst_left = self.burst_left.saturating_sub(1);
+        let interval = self.interval();
+        self.sent = self.sent.saturating_add(1);
         let planned = self.due.saturating_add(interval);
         // A host that slept does not send the missed probes all at once.
         self.due = if planned > now { planned } else { now.saturating_add(interval) };
         true
+    }
+
+    fn interval(&self) -> Span {
+        match self.sent {
+            n if n < Self::BURST_PROBES => Self::BURST_INTERVAL,
+            n if n < Self::BURST_PROBES + Self::LEARNING_PROBES => Self::LEARNING_INTERVAL,
+            _ => Self::STEADY_INTERVAL,
+        }
     }
 }
 
@@ -97,12 +110,13 @@ mod tests {
     }
 
     #[test]
-    fn a_burst_of_two_seconds_is_followed_by_ten_probes_a_second() {
+    fn probes_are_dense_at_first_and_ten_a_second_after_twelve_seconds() {
         let mut schedule = ProbeSchedule::new(at_ms(0));
-        assert_eq!(probes_until(&mut schedule, at_ms(2_000)), 100);
-        assert_eq!(probes_until(&mut schedule, at_ms(5_000)), 30);
-        schedule.restart(at_ms(5_000));
-        assert_eq!(probes_until(&mut schedule, at_ms(6_000)), 50);
+        assert_eq!(probes_until(&mut schedule, at_ms(6_000)), 300);
+        assert_eq!(probes_until(&mut schedule, at_ms(12_000)), 150);
+        assert_eq!(probes_until(&mut schedule, at_ms(15_000)), 30);
+        schedule.restart(at_ms(15_000));
+        assert_eq!(probes_until(&mut schedule, at_ms(16_000)), 50);
     }
 
     #[test]

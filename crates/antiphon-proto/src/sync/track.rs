@@ -51,16 +51,15 @@ impl Track {
         self.p[2][2] += wander.slope_sd * wander.slope_sd * (1.0 - decay * decay);
     }
 
-    /// Phase observed as `z` with variance `r`.
-    pub fn update(&mut self, z: f64, r: f64) {
-        let s = self.p[0][0] + r;
-        let gain = [self.p[0][0] / s, self.p[1][0] / s, self.p[2][0] / s];
-        let innovation = z - self.x[0];
-        let first_row = self.p[0];
-        for (i, k) in gain.iter().enumerate() {
-            self.x[i] += k * innovation;
-            for (j, top) in first_row.iter().enumerate() {
-                self.p[i][j] -= k * top;
+    /// Takes an observation of `h . x` that came out `innovation` above what was expected, with
+    /// variance `r`.
+    pub fn update(&mut self, h: [f64; 3], innovation: f64, r: f64) {
+        let ph = times_vector(&self.p, &h);
+        let s = r + (0..3).map(|i| h[i] * ph[i]).sum::<f64>();
+        for i in 0..3 {
+            self.x[i] += ph[i] / s * innovation;
+            for j in 0..3 {
+                self.p[i][j] -= ph[i] * ph[j] / s;
             }
         }
         self.tidy();
