@@ -6,7 +6,8 @@
 use antiphon_base::Role;
 use serde::{Deserialize, Serialize};
 
-use super::{Codec, PROTOCOL};
+use super::PROTOCOL;
+pub use super::codec::Codec;
 
 /// The longest name of a speaker or hub, in bytes of UTF-8: a DNS-SD instance label holds 63.
 pub const MAX_NAME: usize = 63;

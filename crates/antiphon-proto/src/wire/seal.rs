@@ -389,3 +389,144 @@ fn open_plain(session: SessionId, datagram: &mut [u8]) -> Result<(Kind, &[u8]), 
     }
     Ok((header.kind, &datagram[ENVELOPE_LEN..]))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const SESSION: SessionId = SessionId(0xA1B2_C3D4);
+
+    fn keys(n: u8) -> SessionKeys {
+        SessionKeys { to_speaker: [n; 32], to_hub: [n ^ 0xFF; 32] }
+    }
+
+    fn sealed(seal: &mut Seal, kind: Kind, text: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        seal.seal(kind, text, &mut out);
+        out
+    }
+
+    fn pair() -> (Seal, Opening) {
+        (Seal::to_speaker(Some(&keys(1)), SESSION), Opening::at_speaker(Some(&keys(1)), SESSION))
+    }
+
+    #[test]
+    fn what_is_sealed_opens_at_the_other_end_and_only_once() {
+        let (mut seal, mut opening) = pair();
+        let datagram = sealed(&mut seal, Kind::Notice, b"hello");
+        assert_eq!(datagram.len(), OVERHEAD + 5);
+        assert_eq!(peek_session(&datagram), Some(SESSION));
+        assert_eq!(opening.open(&mut datagram.clone()), Ok((Kind::Notice, &b"hello"[..])));
+        assert_eq!(opening.open(&mut datagram.clone()), Err(WireError::Replayed));
+        assert_eq!(opening.drops().replayed, 1);
+    }
+
+    #[test]
+    fn every_altered_bit_is_noticed_and_counted() {
+        let (mut seal, mut opening) = pair();
+        let datagram = sealed(&mut seal, Kind::Media, b"left");
+        let bits = datagram.len() * 8;
+        for bit in 0..bits {
+            let mut altered = datagram.clone();
+            altered[bit / 8] ^= 1 << (bit % 8);
+            assert!(opening.open(&mut altered).is_err(), "bit {bit}");
+        }
+        let drops = opening.drops();
+        assert_eq!(drops.malformed + drops.forged + drops.replayed, bits as u64);
+        assert!(opening.open(&mut datagram.clone()).is_ok(), "forgeries must not shut out the true datagram");
+    }
+
+    #[test]
+    fn a_key_of_another_session_or_of_the_other_way_opens_nothing() {
+        let (mut seal, _) = pair();
+        let datagram = sealed(&mut seal, Kind::Media, b"left");
+        let mut other_keys = Opening::at_speaker(Some(&keys(2)), SESSION);
+        assert_eq!(other_keys.open(&mut datagram.clone()), Err(WireError::Forged));
+        let mut other_way = Opening::at_hub(Some(&keys(1)), SESSION);
+        assert_eq!(other_way.open(&mut datagram.clone()), Err(WireError::Forged));
+        let mut other_session = Opening::at_speaker(Some(&keys(1)), SessionId(1));
+        assert_eq!(other_session.open(&mut datagram.clone()), Err(WireError::OtherSession));
+    }
+
+    #[test]
+    fn a_sealed_session_never_accepts_a_plain_datagram_nor_an_open_one_a_sealed() {
+        let (mut seal, mut opening) = pair();
+        let mut open = Seal::to_speaker(None, SESSION);
+        let plain = sealed(&mut open, Kind::ClockReply, &[0; 32]);
+        assert_eq!(opening.open(&mut plain.clone()), Err(WireError::WrongSealing));
+        let rtp = sealed(&mut open, Kind::Media, &[0x90; 40]);
+        assert_eq!(rtp, [0x90; 40], "media of an open session are plain RTP");
+        assert_eq!(opening.open(&mut rtp.clone()), Err(WireError::WrongSealing));
+        assert_eq!(opening.drops().forged, 2);
+        let mut open = Opening::at_speaker(None, SESSION);
+        assert!(open.open(&mut plain.clone()).is_ok() && open.open(&mut rtp.clone()).is_ok());
+        let datagram = sealed(&mut seal, Kind::ClockReply, &[0; 32]);
+        assert_eq!(open.open(&mut datagram.clone()), Err(WireError::WrongSealing));
+    }
+
+    #[test]
+    fn an_open_session_takes_its_own_envelopes_only() {
+        let mut seal = Seal::to_hub(None, SESSION);
+        let probe = sealed(&mut seal, Kind::ClockProbe, &[7; 32]);
+        let mut hub = Opening::at_hub(None, SESSION);
+        assert_eq!(hub.open(&mut probe.clone()), Ok((Kind::ClockProbe, &[7u8; 32][..])));
+        let mut other = Opening::at_hub(None, SessionId(1));
+        assert_eq!(other.open(&mut probe.clone()), Err(WireError::OtherSession));
+        assert_eq!(peek_session(&probe), Some(SESSION));
+        assert_eq!(peek_session(&[0x90; 40]), None);
+    }
+
+    #[test]
+    fn another_version_another_kind_and_reserved_bytes_are_refused() {
+        let (mut seal, mut opening) = pair();
+        let datagram = sealed(&mut seal, Kind::Media, b"left");
+        for (place, value, error) in [
+            (0, 6, WireError::Unknown),
+            (1, 2, WireError::Unknown),
+            (2, 1, WireError::Malformed("reserved bytes")),
+        ] {
+            let mut altered = datagram.clone();
+            altered[place] = value;
+            assert_eq!(opening.open(&mut altered), Err(error));
+        }
+        assert_eq!(opening.open(&mut [1; 15]), Err(WireError::Short));
+        assert_eq!(opening.open(&mut datagram[..31].to_vec()), Err(WireError::Short));
+        assert_eq!(opening.open(&mut [1; MAX_DATAGRAM + 1]), Err(WireError::Long));
+        assert_eq!(opening.drops().malformed, 6);
+    }
+
+    #[test]
+    fn a_datagram_late_by_the_window_opens_and_one_later_does_not() {
+        let (mut seal, mut opening) = pair();
+        let all: Vec<_> = (0..=REPLAY_WINDOW).map(|_| sealed(&mut seal, Kind::Media, b"x")).collect();
+        assert!(opening.open(&mut all[REPLAY_WINDOW as usize].clone()).is_ok());
+        assert!(opening.open(&mut all[1].clone()).is_ok());
+        assert_eq!(opening.open(&mut all[0].clone()), Err(WireError::Replayed));
+    }
+
+    proptest! {
+        /// The ring of bits against the plainest model: a set of all counters seen.
+        #[test]
+        fn the_window_agrees_with_a_set_of_all_counters(
+            start in prop_oneof![Just(0u64), Just(63), Just(1 << 40), Just(u64::MAX - 6_000)],
+            steps in prop::collection::vec((0u64..3_000, any::<bool>()), 1..300)
+        ) {
+            let mut window = ReplayWindow::default();
+            let mut seen = std::collections::BTreeSet::new();
+            let mut newest: Option<u64> = None;
+            for (step, forward) in steps {
+                let base = newest.unwrap_or(start);
+                let counter = if forward { base.saturating_add(step % 300) } else { base.saturating_sub(step) };
+                let fresh = !seen.contains(&counter)
+                    && newest.is_none_or(|newest| counter > newest || newest - counter < REPLAY_WINDOW);
+                prop_assert_eq!(window.is_new(counter), fresh, "{} after {:?}", counter, newest);
+                if fresh {
+                    window.insert(counter);
+                    seen.insert(counter);
+                    newest = newest.max(Some(counter));
+                }
+            }
+        }
+    }
+}
