@@ -72,8 +72,6 @@ struct State {
     least_before: Option<Least>,
     /// How well the window shows the offset, ns.
     edge_sd: f64,
-    /// Mean of late of what unequal jitter of the two ways may do to the offset, ns.
-    unequal: f64,
     /// Exchanges that lay impossibly far below the least delay, and when the newest did.
     impossible: u32,
     impossible_at: Timestamp<Local>,
@@ -232,7 +230,6 @@ impl ClockFilter {
             least_in_window: None,
             least_before: None,
             edge_sd: FIRST_OFFSET_SD,
-            unequal: 0.0,
             impossible: 0,
             impossible_at: since,
         })
@@ -268,7 +265,6 @@ impl State {
         track.update(h, innovation, seen.sd.powi(2) + STAMP_SD.powi(2));
         self.track = track;
         self.edge_sd = seen.sd;
-        self.unequal += 0.1 * (seen.unequal - self.unequal);
         let offset = track.x[0];
         let least = Least { there: seen.floor_there - offset, back: seen.floor_back + offset };
         self.least_in_window = Some(least);
@@ -328,7 +324,7 @@ impl State {
             at_a: self.at,
             at_b: Timestamp::from_ns(self.at.as_ns().wrapping_add(self.base).wrapping_add(offset)),
             skew: self.track.x[1] * 1e-9,
-            offset_sd_ns: p[0][0].sqrt().hypot(self.lag).hypot(self.unequal),
+            offset_sd_ns: p[0][0].sqrt().hypot(self.lag),
             // The cross term is part of the stated skew: exact one second after the anchor.
             skew_sd: (p[1][1] + 2.0 * p[0][1].max(0.0)).sqrt() * 1e-9,
         }
