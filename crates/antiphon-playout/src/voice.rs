@@ -39,11 +39,6 @@ impl Voice {
         !self.fade.is_silent()
     }
 
-    /// Whether it is fading out.
-    pub(crate) fn is_ending(&self) -> bool {
-        self.fade.is_ending()
-    }
-
     /// Whether media have been missing for so long that it is silent.
     pub(crate) fn is_starved(&self) -> bool {
         self.conceal.is_silent()
