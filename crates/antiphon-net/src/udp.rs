@@ -89,6 +89,9 @@ impl UdpPort {
     /// Hands over every datagram that waits, at most one batch of 16, with its sender and the
     /// instant at which the kernel received it; says how many. Zero: none waits.
     ///
+    /// Until a few milliseconds after the first such socket of a machine opens, the kernel dates
+    /// datagrams by their reading, too late.
+    ///
     /// # Errors
     /// The socket is broken. An ICMP error about an earlier send is not an error.
     pub fn recv<D>(
@@ -304,17 +307,24 @@ mod tests {
         }
     }
 
+    /// Whether a datagram that was read 5 ms after its arrival is dated by its arrival.
+    fn is_dated_by_arrival(a: &mut UdpPort, b: &mut UdpPort, clock: &Clock<Local>) -> bool {
+        let slack = Span::from_us(100);
+        let before = clock.warp(raw_now() - slack);
+        a.send(&mut batch(b.local_addr(), &[b"early"]));
+        let after = clock.warp(raw_now() + slack);
+        std::thread::sleep(std::time::Duration::from_millis(5));
+        let at = receive_all(b, clock, 1)[0].1;
+        at >= before && at <= after
+    }
+
+    /// Not at the first try, as the kernel begins to stamp a moment after the first socket asks for
+    /// it, and not at every try, as a loaded machine may deliver late.
     #[test]
     fn a_datagram_is_dated_when_the_kernel_received_it_not_when_it_was_read() {
         let (mut a, mut b) = pair("127.0.0.1:0");
         let clock = Clock::new("ppm=40&offset_s=77".parse().unwrap());
-        let before = raw_now();
-        a.send(&mut batch(b.local_addr(), &[b"early"]));
-        let after = raw_now();
-        std::thread::sleep(std::time::Duration::from_millis(30));
-        let got = receive_all(&mut b, &clock, 1);
-        let slack = Span::from_us(100);
-        assert!(got[0].1 >= clock.warp(before - slack) && got[0].1 <= clock.warp(after + slack));
+        assert!((0..200).any(|_| is_dated_by_arrival(&mut a, &mut b, &clock)));
         assert_eq!(b.counters().unstamped, 0);
     }
 
