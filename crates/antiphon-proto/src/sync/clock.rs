@@ -238,7 +238,7 @@ impl ClockFilter {
 
 impl State {
     fn predict_to(&mut self, now: Timestamp<Local>) {
-        let dt_s = (now - self.at).as_s_f64();
+        let dt_s = now.saturating_since(self.at).as_s_f64();
         if dt_s <= 0.0 {
             return;
         }
@@ -256,7 +256,7 @@ impl State {
         let now = self.at;
         let before = self.track.x[0];
         let mut track = self.banked;
-        track.predict((now - self.banked_at).as_s_f64(), &WANDER);
+        track.predict(now.saturating_since(self.banked_at).as_s_f64(), &WANDER);
         learn_drift(&mut track, window, now, self.base);
         let Some(seen) = window.observe(now, self.base, track.x[1]) else { return };
         let h = [1.0, -seen.ago_s, seen.ago_squared / 2.0];
@@ -370,4 +370,154 @@ fn is_plausible(e: &Exchange) -> bool {
     let held = e.t3.saturating_since(e.t2);
     let round_trip = e.round_trip();
     held >= Span::ZERO && e.t4 >= e.t1 && round_trip >= -STAMP_SLACK && round_trip <= MAX_ROUND_TRIP
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A hub 3,000,000 s away and 40 ppm fast, over a path of 200 us each way with up to 80 us more.
+    struct World {
+        filter: ClockFilter,
+        probes: i64,
+        local_ns: i64,
+        hub_ahead_ns: i64,
+    }
+
+    impl World {
+        fn new() -> Self {
+            let hub_ahead_ns = 3_000_000_000_000_000;
+            Self { filter: ClockFilter::new(), probes: 0, local_ns: 7_000_000_000_000, hub_ahead_ns }
+        }
+
+        fn hub_at(&self, local_ns: i64) -> Timestamp<Hub> {
+            let gained = ((local_ns - 7_000_000_000_000) as f64 * 40e-6) as i64;
+            Timestamp::from_ns(local_ns + self.hub_ahead_ns + gained)
+        }
+
+        fn exchange(&mut self) -> Exchange {
+            self.probes += 1;
+            self.local_ns += 50_000_000;
+            let there = 200_000 + (self.probes * 7_919 % 81) * 1_000;
+            let back = 200_000 + (self.probes * 6_101 % 83) * 1_000;
+            let reached = self.local_ns + there;
+            let t4 = Timestamp::from_ns(reached + 30_000 + back);
+            let (t2, t3) = (self.hub_at(reached), self.hub_at(reached + 30_000));
+            Exchange { t1: Timestamp::from_ns(self.local_ns), t2, t3, t4 }
+        }
+
+        fn run(&mut self, probes: u32) -> Vec<Verdict> {
+            (0..probes)
+                .map(|_| {
+                    let exchange = self.exchange();
+                    self.filter.handle_exchange(&exchange)
+                })
+                .collect()
+        }
+
+        fn error(&self) -> Span {
+            self.filter.map().unwrap().apply(Timestamp::from_ns(self.local_ns)) - self.hub_at(self.local_ns)
+        }
+    }
+
+    #[test]
+    fn a_clock_a_month_away_is_known_to_microseconds_after_half_a_minute() {
+        let mut world = World::new();
+        assert!(world.filter.map().is_none());
+        assert!(world.run(600).iter().all(|v| *v == Verdict::Used));
+        assert!(world.error().abs() < Span::from_us(3), "{:?}", world.error());
+        let quality = world.filter.quality();
+        assert!(quality.synced && (quality.skew.0 - 40.0).abs() < 0.1, "{quality:?}");
+        assert!(quality.min_rtt.is_some_and(|rtt| (rtt - Span::from_us(400)).abs() < Span::from_us(30)));
+    }
+
+    #[test]
+    fn it_is_in_sync_after_the_first_handful_of_exchanges() {
+        let mut world = World::new();
+        world.run(6);
+        assert!(world.error().abs() < Span::from_us(60), "{:?}", world.error());
+    }
+
+    #[test]
+    fn a_step_of_either_clock_is_noticed_and_followed_within_a_second() {
+        for step_ms in [-500, -2, 2, 500] {
+            let mut world = World::new();
+            world.run(400);
+            world.hub_ahead_ns += step_ms * 1_000_000;
+            let verdicts = world.run(20);
+            assert!(verdicts.contains(&Verdict::Jumped), "{step_ms} ms: {verdicts:?}");
+            assert!(world.error().abs() < Span::from_us(60), "{step_ms} ms: {:?}", world.error());
+        }
+    }
+
+    #[test]
+    fn an_impossible_exchange_is_refused_and_changes_nothing() {
+        let mut world = World::new();
+        world.run(100);
+        let before = world.filter.map();
+        let good = world.exchange();
+        let backwards = Exchange { t4: good.t1 - Span::from_ms(1), ..good };
+        let slow_hub = Exchange { t3: good.t3 + Span::from_ms(5), ..good };
+        let late = Exchange { t4: good.t4 + Span::from_s(3), ..good };
+        let extreme = Exchange { t1: Timestamp::from_ns(i64::MIN), t4: Timestamp::from_ns(i64::MAX), ..good };
+        let old = Exchange { t1: good.t1 - Span::from_s(4), t4: good.t4 - Span::from_s(4), ..good };
+        for bad in [backwards, slow_hub, late, extreme, old] {
+            assert_eq!(world.filter.handle_exchange(&bad), Verdict::Refused);
+        }
+        assert_eq!(world.filter.map(), before);
+    }
+
+    #[test]
+    fn after_ten_seconds_away_the_clock_is_still_known_and_soon_better() {
+        let mut world = World::new();
+        world.run(600);
+        world.local_ns += 10_000_000_000;
+        world.filter.inflate(Span::from_s(10));
+        assert!(world.error().abs() < Span::from_us(10), "{:?}", world.error());
+        world.run(10);
+        assert!(world.error().abs() < Span::from_us(20), "{:?}", world.error());
+        assert!(world.filter.quality().synced);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_exchange_whatever_it_says_does_harm(stamps in proptest::collection::vec(
+            (proptest::num::i64::ANY, 0..3_000_000_000i64, proptest::num::i64::ANY, -5..2_000_000_000i64), 1..40,
+        )) {
+            let mut filter = ClockFilter::new();
+            for (t1, round, t2, held) in stamps {
+                filter.handle_exchange(&Exchange {
+                    t1: Timestamp::from_ns(t1),
+                    t2: Timestamp::from_ns(t2),
+                    t3: Timestamp::from_ns(t2.saturating_add(held)),
+                    t4: Timestamp::from_ns(t1.saturating_add(round)),
+                });
+                let map = filter.map();
+                proptest::prop_assert!(map.is_none_or(|m| m.skew.is_finite() && !m.offset_sd_ns.is_nan()));
+            }
+        }
+    }
+
+    #[test]
+    fn a_reset_forgets_everything() {
+        let mut world = World::new();
+        world.run(100);
+        world.filter.reset();
+        assert!(world.filter.map().is_none() && !world.filter.quality().synced);
+    }
+
+    #[test]
+    fn the_map_handed_out_moves_by_less_than_a_fifth_of_a_microsecond_a_time() {
+        let mut world = World::new();
+        world.run(1_000);
+        let mut squares = 0.0;
+        for _ in 0..600 {
+            let before = world.filter.map().unwrap();
+            world.run(1);
+            let after = world.filter.map().unwrap();
+            squares += (after.apply(after.at_a) - before.apply(after.at_a)).as_us_f64().powi(2);
+        }
+        let rms = (squares / 600.0).sqrt();
+        assert!(rms < 0.2, "{rms} us");
+    }
 }

@@ -51,8 +51,6 @@ pub(crate) struct Observation {
     pub ago_squared: f64,
     /// Standard deviation of `offset`, ns.
     pub sd: f64,
-    /// What `offset` is wrong by if both edges are sharp but unequally so, ns.
-    pub unequal: f64,
     /// Lowest delay there, by the two clocks as they stand, less the base; ns.
     pub floor_there: f64,
     /// Lowest delay back, likewise.
@@ -110,7 +108,6 @@ impl Window {
             ago_s: (there.ago_s + back.ago_s) / 2.0,
             ago_squared: (there.ago_squared + back.ago_squared) / 2.0,
             sd: there.sd.hypot(back.sd) / 2.0,
-            unequal: (there.step - back.step) / 4.0,
             floor_there: there.level,
             floor_back: back.level,
         })
@@ -205,8 +202,6 @@ struct Edge {
     /// When `level` was seen, s before now.
     ago_s: f64,
     ago_squared: f64,
-    /// Between the lowest delays.
-    step: f64,
     sd: f64,
 }
 
@@ -257,7 +252,6 @@ impl Lowest {
             level: beyond(first.0, last.0),
             ago_s: beyond(first.1, last.1),
             ago_squared: beyond(first.1.powi(2), last.1.powi(2)),
-            step,
             sd: step * SD_OF_STEP * (1.0 + 1.0 / steps).sqrt(),
         })
     }
