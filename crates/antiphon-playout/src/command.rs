@@ -39,8 +39,7 @@ impl Target {
 
     /// Whether it is a line at all, and one that a renderer of this nominal step can follow.
     pub(crate) fn is_sane(&self, nominal_step: f64) -> bool {
-        // A frame number beyond 2^52 has no fraction left; no counter comes there in 2,000 years.
-        const LIMIT: f64 = 4.5e15;
+        const LIMIT: f64 = FRAME_LIMIT as f64;
         let ratio = self.media_per_dac / nominal_step;
         self.dac_frame.abs() < LIMIT
             && (self.media_frame.0 as f64).abs() < LIMIT
@@ -48,6 +47,10 @@ impl Target {
             && (1.0 - MAX_SKEW..=1.0 + MAX_SKEW).contains(&ratio)
     }
 }
+
+/// Frame numbers beyond +-2^52 are refused: a float that large has no fraction, no counter comes
+/// there in 2,000 years, and within it no sum can overflow.
+pub(crate) const FRAME_LIMIT: i64 = 1 << 52;
 
 /// The largest clock difference that is believed: crystals are within 200 ppm, so ten times that
 /// is a broken estimate.

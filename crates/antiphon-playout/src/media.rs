@@ -2,6 +2,8 @@
 
 use antiphon_base::{Chunk, Epoch, Frames};
 
+use crate::command::FRAME_LIMIT;
+
 /// How far behind the oldest frame in use media are kept, so that a jump back (at most 50 ms, more
 /// is a re-prime) finds sound and the filter its history.
 pub(crate) const HISTORY: i64 = 4_096;
@@ -70,7 +72,8 @@ impl Media {
     }
 
     fn slot(&self, frame: i64) -> usize {
-        frame.rem_euclid(self.size()) as usize
+        // The size is a power of two, and two's complement makes this right below zero too.
+        frame as usize & (self.held.len() - 1)
     }
 
     /// Whether `frame` is known: held, or silence because the epoch begins later.
@@ -105,7 +108,7 @@ impl Media {
     /// Takes a chunk in; the number of its frames that have no place here.
     pub(crate) fn accept(&mut self, chunk: &Chunk) -> i64 {
         let frames = chunk.frames().0;
-        if frames == 0 || chunk.channels == 0 || chunk.first_frame.0.checked_add(frames).is_none() {
+        if frames == 0 || chunk.channels == 0 || chunk.first_frame.0.unsigned_abs() > FRAME_LIMIT as u64 {
             return frames;
         }
         // A quarter of the ring below the first chunk seen, for those that it overtook.

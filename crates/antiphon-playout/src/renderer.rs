@@ -3,7 +3,7 @@
 use antiphon_base::{Epoch, Frames, SampleRate, Span};
 
 use crate::asrc::MAX_BLOCK;
-use crate::command::{Command, Target};
+use crate::command::{Command, FRAME_LIMIT, Target};
 use crate::conceal::Losses;
 use crate::controller::{Controller, Queues, queues};
 use crate::media::Media;
@@ -24,7 +24,8 @@ pub struct RendererConfig {
     /// How much media to hold for each of two epochs; two seconds bridge what a network does. At
     /// most 30 s are.
     pub ring: Span,
-    /// The most frames that one period has; longer ones are rendered all the same, in parts.
+    /// The most frames that one period has: a start waits for that much media. Longer periods are
+    /// rendered all the same.
     pub max_period: Frames,
 }
 
@@ -76,6 +77,7 @@ pub struct Renderer {
     rate: SampleRate,
     channels: usize,
     nominal_step: f64,
+    period: usize,
     fades: Fades,
     /// The media of the epoch that plays (or comes next), and of the one after it.
     decks: [Media; 2],
@@ -108,6 +110,8 @@ impl Renderer {
             rate: config.dac_rate,
             channels,
             nominal_step: f64::from(SampleRate::MEDIA.hz()) / f64::from(config.dac_rate.hz()),
+            // Longer than 100 ms would be a start that waits for more than a latency holds.
+            period: config.max_period.0.clamp(0, i64::from(config.dac_rate.hz()) / 10) as usize,
             fades: Fades::at(config.dac_rate),
             decks: [Media::new(ring, channels), Media::new(ring, channels)],
             lines: [Line::default(); 2],
@@ -132,7 +136,7 @@ impl Renderer {
     /// Frame numbers normally follow each other. A jump means that the DAC went on without us: the
     /// programme fades in again where it belongs.
     pub fn render(&mut self, first_dac_frame: Frames, out: &mut [f32]) {
-        let first = first_dac_frame.0;
+        let first = first_dac_frame.0.clamp(-FRAME_LIMIT, FRAME_LIMIT);
         if self.next_dac.is_some_and(|next| next != first) {
             self.jump(first);
         }
@@ -206,7 +210,9 @@ impl Renderer {
             return self.active.map_or(self.nominal_step, |voice| self.voices[voice].step());
         };
         let here = target.media_at(dac);
-        self.decks[deck].follow(here.0);
+        // While the start is still to come, what is needed first is the start.
+        let start = self.decks[deck].start().unwrap_or(i64::MIN);
+        self.decks[deck].follow(here.0.max(start));
         let view = self.view(&target, dac, frames);
         match decide(&view) {
             Decision::Wait => self.wait(&view, here, frames, &target),
@@ -223,7 +229,8 @@ impl Renderer {
         let media = &self.decks[self.current];
         let (first, fraction) = target.media_at(dac);
         let span = frames as f64 * target.media_per_dac;
-        let read = first + (fraction + span).ceil() as i64 + self.voices[0].lookahead();
+        let whole_period = self.period.max(frames) as f64 * target.media_per_dac;
+        let read = first + (fraction + whole_period).ceil() as i64 + self.voices[0].lookahead();
         let error = self.active.map(|voice| {
             let (base, past) = self.voices[voice].position();
             target.error(base, past, dac)
