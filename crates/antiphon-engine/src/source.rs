@@ -74,10 +74,10 @@ impl SourceWindow {
     pub fn copy(&self, from: Frames, frames: usize, out: &mut Vec<f32>) -> usize {
         out.clear();
         out.resize(frames * self.channels, 0.0);
-        let start = (from.0 - self.first).max(0) as usize;
-        let skip = (self.first - from.0).max(0) as usize;
         let held = self.samples.len() / self.channels;
-        let count = held.saturating_sub(start).min(frames.saturating_sub(skip));
+        let start = ((from.0 - self.first).max(0) as usize).min(held);
+        let skip = ((self.first - from.0).max(0) as usize).min(frames);
+        let count = (held - start).min(frames - skip);
         let samples = self.samples.range(start * self.channels..(start + count) * self.channels);
         out[skip * self.channels..].iter_mut().zip(samples).for_each(|(to, from)| *to = *from);
         count
@@ -117,6 +117,10 @@ mod tests {
         assert_eq!(out[..4], [0.0; 4]);
         assert_eq!(window(10).copy(Frames(109), 4, &mut out), 1);
         assert_eq!(out[2..], [0.0; 6]);
+        for far in [-5_000, 5_000] {
+            assert_eq!(window(10).copy(Frames(far), 4, &mut out), 0);
+            assert_eq!(out, [0.0; 8]);
+        }
     }
 
     #[test]

@@ -14,3 +14,7 @@ pub mod network;
 pub mod sound_card;
 
 pub mod clock_table;
+
+pub mod world;
+
+pub mod scenario;

@@ -1,0 +1,320 @@
+//! The speaker thread: the engine between the UDP socket, the sink and the control thread.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
+
+use antiphon_audio::sink::{self, Running, SinkError, SinkEvent};
+use antiphon_audio::uri::OutputUri;
+use antiphon_base::{Frames, Local, Role, Span, Timestamp};
+use antiphon_engine::{EngineEvent, SpeakerEngine, SpeakerEngineConfig};
+use antiphon_net::{Batch, Clock, UdpPort, Waiter, Warp, precise_timers, raw_now};
+use antiphon_playout::{Renderer, RendererConfig};
+use antiphon_proto::session::{Codec, Hello, PROTOCOL, SpeakerMessage, SpeakerSettings};
+use nix::sys::eventfd::{EfdFlags, EventFd};
+
+use crate::control::{self, Channels, ControlConfig, FromControl, ToControl};
+use crate::process::UsageMeter;
+use crate::store::{SpeakerStore, StoreError};
+
+/// What an agent is told at its start.
+#[derive(Debug, Clone)]
+pub struct AgentConfig {
+    /// Its name: what people play to.
+    pub name: String,
+    /// `HOST:PORT`; without it the hub on this machine, else one found by DNS-SD.
+    pub hub: Option<String>,
+    /// The role it asks for; the hub may remember another.
+    pub role: Option<Role>,
+    /// Where it plays.
+    pub output: OutputUri,
+    /// How its clock is made wrong on purpose, for tests.
+    pub warp: Warp,
+    /// Where its identity is kept.
+    pub state_dir: PathBuf,
+    /// Where a hub on this machine has its socket.
+    pub runtime_dir: PathBuf,
+    /// A pairing code, when it is to be paired by one.
+    pub code: Option<String>,
+    /// Whether it may join a hub without any seal.
+    pub open: bool,
+    /// What it offers to decode, best first.
+    pub codecs: Vec<Codec>,
+}
+
+/// Why an agent could not start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum AgentError {
+    /// The output.
+    #[error(transparent)]
+    Sink(#[from] SinkError),
+    /// The lasting state.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A socket or a thread.
+    #[error("cannot {0}: {1}")]
+    System(&'static str, std::io::Error),
+    /// The output stopped working while playing.
+    #[error("the output {0} failed: {1}")]
+    Output(String, String),
+    /// The hub will not have it, and asking again cannot help.
+    #[error("the hub refuses this speaker: {0}")]
+    Refused(String),
+}
+
+/// The media ring: the longest target latency that the protocol allows is cut to what fits.
+const RING: Span = Span::from_s(12);
+
+/// The longest sleep while nothing is due: sink events and a stop are looked for this often.
+const LONGEST_SLEEP: Span = Span::from_ms(50);
+
+/// Sink events between two looks: a period of 64 frames gives 38 in 50 ms.
+const SINK_EVENTS: usize = 1_024;
+
+/// Runs an agent until `stop`.
+///
+/// # Errors
+/// The output or the state cannot be used; a hub that is not there is no error, it is waited for.
+pub fn run(config: AgentConfig, stop: Arc<AtomicBool>) -> Result<(), AgentError> {
+    let mut agent = Agent::start(config, Arc::clone(&stop))?;
+    let result = agent.serve(&stop);
+    agent.shut_down(&stop);
+    result
+}
+
+struct Agent {
+    clock: Clock<Local>,
+    output: String,
+    engine: SpeakerEngine,
+    port: UdpPort,
+    waiter: Waiter,
+    batch: Batch,
+    hub: Option<SocketAddr>,
+    sink: Option<Running>,
+    sink_events: rtrb::Consumer<SinkEvent>,
+    from_control: Receiver<FromControl>,
+    to_control: Sender<ToControl>,
+    wake_control: Arc<EventFd>,
+    control: Option<JoinHandle<()>>,
+    usage: UsageMeter,
+}
+
+impl Agent {
+    fn start(config: AgentConfig, stop: Arc<AtomicBool>) -> Result<Self, AgentError> {
+        let clock = Clock::new(config.warp.clone());
+        let mut random = [0; 32];
+        getrandom::fill(&mut random)
+            .map_err(|e| AgentError::System("get random bytes", std::io::Error::other(e)))?;
+        let store = SpeakerStore::open(&config.state_dir, &config.name, random)?;
+        let sink = sink::open(&config.output, &clock)?;
+        let format = sink.format();
+        let (mut renderer, controller) = Renderer::new(RendererConfig {
+            dac_rate: format.rate,
+            channels: format.channels,
+            ring: RING,
+            max_period: format.period,
+        });
+        let (events, sink_events) = rtrb::RingBuffer::new(SINK_EVENTS);
+        let render = Box::new(move |first: Frames, out: &mut [f32]| renderer.render(first, out));
+        let running = sink.start(render, events)?;
+
+        let engine_config = SpeakerEngineConfig {
+            rate: format.rate,
+            channels: format.channels,
+            period: format.period,
+            output_latency: format.latency,
+        };
+        let control_config = control_config(&config, &engine_config);
+        let settings =
+            SpeakerSettings { role: config.role.unwrap_or_default(), ..SpeakerSettings::default() };
+        let engine = SpeakerEngine::new(engine_config, controller, settings);
+        // Dual stack, so that a hub found under either family is reached.
+        let any = SocketAddr::from((std::net::Ipv6Addr::UNSPECIFIED, 0));
+        let port = UdpPort::bind(any)
+            .or_else(|_| UdpPort::bind(SocketAddr::from(([0, 0, 0, 0], 0))))
+            .map_err(|e| AgentError::System("open a UDP socket", e))?;
+        let waiter = Waiter::new(&port).map_err(|e| AgentError::System("wait on a socket", e))?;
+
+        let wake_control = EventFd::from_value_and_flags(0, EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC)
+            .map_err(|e| AgentError::System("make an event", e.into()))?;
+        let wake_control = Arc::new(wake_control);
+        let (to_speaker, from_control) = channel();
+        let (to_control, from_speaker) = channel();
+        let channels = Channels {
+            to_speaker,
+            wake_speaker: waiter.waker(),
+            from_speaker,
+            woken: Arc::clone(&wake_control),
+            stop,
+        };
+        let control = std::thread::Builder::new()
+            .name("control".into())
+            .spawn(move || control::run(control_config, store, &channels))
+            .map_err(|e| AgentError::System("start a thread", e))?;
+        precise_timers();
+        Ok(Self {
+            clock,
+            output: config.output.to_string(),
+            engine,
+            port,
+            waiter,
+            batch: Batch::new(),
+            hub: None,
+            sink: Some(running),
+            sink_events,
+            from_control,
+            to_control,
+            wake_control,
+            control: Some(control),
+            usage: UsageMeter::default(),
+        })
+    }
+
+    fn serve(&mut self, stop: &AtomicBool) -> Result<(), AgentError> {
+        while !stop.load(Ordering::Relaxed) {
+            let now = self.clock.now();
+            let due = self.engine.poll_timeout().map_or(LONGEST_SLEEP, |at| at - now);
+            self.waiter
+                .wait(due.min(LONGEST_SLEEP).max(Span::ZERO))
+                .map_err(|e| AgentError::System("wait on a socket", e))?;
+            self.take_sink_events()?;
+            self.take_datagrams()?;
+            self.take_control()?;
+            self.engine.handle_timeout(self.clock.now());
+            self.send();
+        }
+        Ok(())
+    }
+
+    fn take_sink_events(&mut self) -> Result<(), AgentError> {
+        while let Ok(event) = self.sink_events.pop() {
+            match event {
+                SinkEvent::Stamp { frame, at } => self.engine.handle_stamp(frame, at),
+                SinkEvent::Xrun { missing, .. } => self.engine.handle_xrun(missing),
+                SinkEvent::Moved => self.engine.handle_moved_output(),
+                SinkEvent::Failed(why) => return Err(AgentError::Output(self.output.clone(), why)),
+            }
+        }
+        Ok(())
+    }
+
+    fn take_datagrams(&mut self) -> Result<(), AgentError> {
+        let (engine, clock) = (&mut self.engine, &self.clock);
+        let mut handle = |_from: SocketAddr, at: Timestamp<Local>, bytes: &mut [u8]| {
+            engine.handle_datagram(clock.now(), at, bytes);
+        };
+        // A few batches and no more: a flood must not keep the loop from the clock and the sink.
+        for _ in 0..4 {
+            let taken = self.port.recv(clock, &mut handle).map_err(|e| AgentError::System("receive", e))?;
+            if taken < 16 {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn take_control(&mut self) -> Result<(), AgentError> {
+        while let Ok(message) = self.from_control.try_recv() {
+            let now = self.clock.now();
+            match message {
+                FromControl::Joined { hub, welcome, keys } => {
+                    tracing::info!("joined {} at {hub} as session {}", welcome.hub_name, welcome.session);
+                    self.hub = Some(self.reachable(hub));
+                    self.engine.start_session(now, &welcome, keys);
+                }
+                FromControl::Message(message) => self.engine.handle_message(now, *message),
+                FromControl::Lost(why) => tracing::warn!("no hub: {why}; trying again"),
+                FromControl::Notice(text) => tracing::info!("{text}"),
+                FromControl::Refused(refusal) => return Err(AgentError::Refused(refusal.message)),
+            }
+        }
+        Ok(())
+    }
+
+    fn send(&mut self) {
+        let mut datagram = Vec::new();
+        if let Some(hub) = self.hub {
+            while self.engine.poll_transmit(self.clock.now(), &mut datagram) {
+                self.batch.push(hub, &datagram);
+                self.port.send(&mut self.batch);
+                self.batch.clear();
+            }
+        }
+        while let Some(message) = self.engine.poll_message() {
+            self.tell_control(ToControl::Send(message));
+        }
+        while let Some(event) = self.engine.poll_event() {
+            match event {
+                EngineEvent::HubSilent => self.tell_control(ToControl::Reconnect),
+                EngineEvent::Settings(settings) => tracing::info!(
+                    "role {}, gain {:+.1} dB{}, delay {:+.3} ms, codec {}",
+                    settings.role,
+                    settings.gain_db,
+                    if settings.muted { " (muted)" } else { "" },
+                    settings.delay_us as f64 / 1e3,
+                    settings.codec
+                ),
+                EngineEvent::StatsDue => self.report(),
+            }
+        }
+    }
+
+    fn report(&mut self) {
+        let mut stats = self.engine.stats(self.clock.now());
+        (stats.cpu_percent, stats.rss_kb) = self.usage.read(raw_now());
+        self.tell_control(ToControl::Send(SpeakerMessage::Stats(stats)));
+    }
+
+    fn tell_control(&self, message: ToControl) {
+        // The control thread only goes away together with this one.
+        let _ = self.to_control.send(message);
+        let _ = self.wake_control.write(1);
+    }
+
+    /// An IPv4 address as the socket's family writes it.
+    fn reachable(&self, hub: SocketAddr) -> SocketAddr {
+        match (self.port.local_addr(), hub) {
+            (SocketAddr::V6(_), SocketAddr::V4(v4)) => {
+                SocketAddr::from((v4.ip().to_ipv6_mapped(), v4.port()))
+            }
+            _ => hub,
+        }
+    }
+
+    fn shut_down(&mut self, stop: &AtomicBool) {
+        self.tell_control(ToControl::Send(SpeakerMessage::Goodbye { reason: "switched off".into() }));
+        stop.store(true, Ordering::Relaxed);
+        let _ = self.wake_control.write(1);
+        if let Some(control) = self.control.take()
+            && control.join().is_err()
+        {
+            tracing::error!("the control thread panicked; this is a fault of the program");
+        }
+        if let Some(sink) = self.sink.take() {
+            sink.stop();
+        }
+    }
+}
+
+fn control_config(config: &AgentConfig, output: &SpeakerEngineConfig) -> ControlConfig {
+    let min_latency = output.output_latency + output.rate.span_of(output.period) + Span::from_ms(5);
+    ControlConfig {
+        hub: config.hub.clone(),
+        runtime_dir: config.runtime_dir.clone(),
+        code: config.code.clone(),
+        open: config.open,
+        hello: Hello {
+            protocol: PROTOCOL,
+            name: config.name.clone(),
+            software: concat!("antiphon ", env!("CARGO_PKG_VERSION")).to_owned(),
+            codecs: config.codecs.clone(),
+            channels: output.channels,
+            output: config.output.to_string().chars().take(200).collect(),
+            role: config.role,
+            min_latency_us: min_latency.as_ns() / 1_000,
+        },
+    }
+}
