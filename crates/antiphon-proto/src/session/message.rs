@@ -56,16 +56,19 @@ pub enum HubMessage {
     Timeline {
         /// The epoch's number.
         epoch: u32,
-        /// Its first frame.
+        /// Its first frame; 0 to 2^53 - 1.
+        #[serde(deserialize_with = "bounded::frame")]
         first_frame: i64,
-        /// Hub time at which that frame leaves the loudspeaker, in nanoseconds.
+        /// Hub time at which that frame leaves the loudspeaker, in nanoseconds; below 2^62 either way.
+        #[serde(deserialize_with = "bounded::instant")]
         presentation_ns: i64,
     },
     /// Nothing of the epoch is heard from `at_ns` on. A notice by UDP says the same.
     Stop {
         /// The epoch that ends.
         epoch: u32,
-        /// Hub time, in nanoseconds.
+        /// Hub time, in nanoseconds; below 2^62 either way.
+        #[serde(deserialize_with = "bounded::instant")]
         at_ns: i64,
     },
     /// The hub ends the session.
@@ -349,6 +352,25 @@ pub struct PacketCounters {
     pub nacked: u64,
 }
 
+/// Numbers that times are reckoned from: what would overflow is refused while reading. [WIRE-3]
+mod bounded {
+    use serde::{Deserialize, Deserializer, de::Error};
+
+    pub(super) fn frame<'de, D: Deserializer<'de>>(from: D) -> Result<i64, D::Error> {
+        match i64::deserialize(from)? {
+            frame if (0..1 << 53).contains(&frame) => Ok(frame),
+            _ => Err(D::Error::custom("a frame number is 0 to 2^53 - 1")),
+        }
+    }
+
+    pub(super) fn instant<'de, D: Deserializer<'de>>(from: D) -> Result<i64, D::Error> {
+        match i64::deserialize(from)? {
+            ns if ns.unsigned_abs() >> 62 == 0 => Ok(ns),
+            _ => Err(D::Error::custom("an instant is less than 2^62 ns from its clock's zero")),
+        }
+    }
+}
+
 /// [`Role`] as its text.
 pub mod role_text {
     use antiphon_base::Role;
@@ -382,5 +404,116 @@ pub mod role_text {
             let text = Option::<String>::deserialize(from)?;
             text.map(|text| text.parse().map_err(D::Error::custom)).transpose()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hello() -> Hello {
+        Hello {
+            protocol: PROTOCOL,
+            name: "kitchen".into(),
+            software: "antiphon 0.1.0".into(),
+            codecs: Codec::ALL.to_vec(),
+            channels: 2,
+            output: "null:".into(),
+            role: Some(Role::Left),
+            min_latency_us: 20_000,
+        }
+    }
+
+    fn hub(text: &str) -> Result<HubMessage, serde_json::Error> {
+        serde_json::from_str(text)
+    }
+
+    #[test]
+    fn a_hello_reads_as_it_was_written_and_a_missing_role_is_none() {
+        let message = SpeakerMessage::Hello(hello());
+        let text = serde_json::to_string(&message).unwrap();
+        assert!(
+            text.starts_with(r#"{"type":"hello","protocol":1,"#) && text.contains(r#""role":"left""#),
+            "{text}"
+        );
+        assert_eq!(serde_json::from_str::<SpeakerMessage>(&text).unwrap(), message);
+        let without = text.replace(r#""role":"left","#, "");
+        match serde_json::from_str(&without).unwrap() {
+            SpeakerMessage::Hello(hello) => assert_eq!(hello.role, None),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn unknown_types_fields_and_codes_are_no_errors() {
+        let news = r#"{"type":"from_the_future","x":[1,{"y":2}]}"#;
+        assert_eq!(hub(news).unwrap(), HubMessage::Unknown);
+        assert_eq!(serde_json::from_str::<SpeakerMessage>(news).unwrap(), SpeakerMessage::Unknown);
+        let goodbye = hub(r#"{"type":"goodbye","reason":"x","more":1}"#).unwrap();
+        assert_eq!(goodbye, HubMessage::Goodbye { reason: "x".into() });
+        match hub(r#"{"type":"refused","code":"moon_phase","message":"no"}"#).unwrap() {
+            HubMessage::Refused(refusal) => assert_eq!(refusal.code, RefusalCode::Unknown),
+            other => panic!("{other:?}"),
+        }
+        let stats = r#"{"type":"stats","state":"dreaming"}"#;
+        match serde_json::from_str(stats).unwrap() {
+            SpeakerMessage::Stats(stats) => assert_eq!(stats.state, SpeakerState::Unknown),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn numbers_that_would_overflow_a_timeline_are_refused() {
+        let timeline = |frame: i64, ns: i64| {
+            hub(&format!(r#"{{"type":"timeline","epoch":1,"first_frame":{frame},"presentation_ns":{ns}}}"#))
+        };
+        assert!(timeline(0, 0).is_ok() && timeline((1 << 53) - 1, -5).is_ok());
+        for (frame, ns) in [(-1, 0), (1 << 53, 0), (0, 1 << 62), (0, i64::MIN)] {
+            assert!(timeline(frame, ns).is_err(), "{frame} {ns}");
+        }
+        assert!(hub(&format!(r#"{{"type":"stop","epoch":1,"at_ns":{}}}"#, i64::MAX)).is_err());
+    }
+
+    #[test]
+    fn a_hello_that_makes_no_sense_is_refused_with_the_reason() {
+        assert_eq!(hello().check(), Ok(()));
+        let long = "x".repeat(64);
+        for (wrong, code) in [
+            (Hello { protocol: 2, ..hello() }, RefusalCode::Protocol),
+            (Hello { name: String::new(), ..hello() }, RefusalCode::BadMessage),
+            (Hello { name: long, ..hello() }, RefusalCode::BadMessage),
+            (Hello { name: "a\u{1b}b".into(), ..hello() }, RefusalCode::BadMessage),
+            (Hello { name: " a".into(), ..hello() }, RefusalCode::BadMessage),
+            (Hello { codecs: Vec::new(), ..hello() }, RefusalCode::BadMessage),
+            (Hello { channels: 0, ..hello() }, RefusalCode::BadMessage),
+            (Hello { channels: 65, ..hello() }, RefusalCode::BadMessage),
+            (Hello { min_latency_us: -1, ..hello() }, RefusalCode::BadMessage),
+        ] {
+            assert_eq!(wrong.check().unwrap_err().code, code, "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn settings_beyond_the_limits_are_held_at_them() {
+        let wild = SpeakerSettings {
+            gain_db: f32::INFINITY,
+            delay_us: i64::MIN,
+            latency_us: -1,
+            ..SpeakerSettings::default()
+        };
+        let held = wild.held_in_limits();
+        assert_eq!(
+            (held.gain_db, held.delay_us, held.latency_us),
+            (MAX_GAIN_DB, -MAX_DELAY_US, MIN_LATENCY_US)
+        );
+        let nan = SpeakerSettings { gain_db: f32::NAN, ..SpeakerSettings::default() };
+        assert_eq!(nan.held_in_limits().gain_db, 0.0);
+    }
+
+    #[test]
+    fn figures_that_json_cannot_hold_become_zero() {
+        let stats =
+            SpeakerStats { skew_ppm: f64::NAN, peak_db: f64::NEG_INFINITY, ..SpeakerStats::default() };
+        assert_eq!(stats.finite(), SpeakerStats::default());
     }
 }

@@ -40,7 +40,7 @@ impl Probe {
         let mut r = Reader(bytes);
         let id = r.u32()?;
         r.take(4)?;
-        let t1 = Timestamp::from_ns(r.i64()?);
+        let t1 = r.instant()?;
         r.take(16)?;
         r.end()?;
         Ok(Self { id, t1 })
@@ -62,9 +62,9 @@ impl Reply {
         let reply = Self {
             id: r.u32()?,
             clock: ClockId(r.u32()?),
-            t1: Timestamp::from_ns(r.i64()?),
-            t2: Timestamp::from_ns(r.i64()?),
-            t3: Timestamp::from_ns(r.i64()?),
+            t1: r.instant()?,
+            t2: r.instant()?,
+            t3: r.instant()?,
         };
         r.end()?;
         Ok(reply)
@@ -85,9 +85,20 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    const INSTANTS: std::ops::Range<i64> = -(1 << 62) + 1..1 << 62;
+
+    #[test]
+    fn an_instant_that_could_overflow_a_span_is_refused() {
+        for ns in [i64::MIN, i64::MAX, 1 << 62, -(1 << 62)] {
+            let mut bytes = Vec::new();
+            Probe { id: 1, t1: Timestamp::from_ns(ns) }.write(&mut bytes);
+            assert_eq!(Probe::parse(&bytes), Err(WireError::Malformed("instant")));
+        }
+    }
+
     proptest! {
         #[test]
-        fn a_reply_reads_as_it_was_written(id: u32, clock: u32, t1: i64, t2: i64, t3: i64) {
+        fn a_reply_reads_as_it_was_written(id: u32, clock: u32, t1 in INSTANTS, t2 in INSTANTS, t3 in INSTANTS) {
             let reply = Reply {
                 id,
                 clock: ClockId(clock),
@@ -102,7 +113,7 @@ mod tests {
         }
 
         #[test]
-        fn a_probe_reads_as_it_was_written(id: u32, t1: i64) {
+        fn a_probe_reads_as_it_was_written(id: u32, t1 in INSTANTS) {
             let probe = Probe { id, t1: Timestamp::from_ns(t1) };
             let mut bytes = Vec::new();
             probe.write(&mut bytes);

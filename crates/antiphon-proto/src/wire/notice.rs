@@ -27,7 +27,7 @@ impl Stop {
             return Err(WireError::Unknown);
         }
         r.take(3)?;
-        let stop = Self { epoch: Epoch(r.u32()?), at: Timestamp::from_ns(r.i64()?) };
+        let stop = Self { epoch: Epoch(r.u32()?), at: r.instant()? };
         r.end()?;
         Ok(stop)
     }

@@ -1,5 +1,7 @@
 //! Reading big-endian fields from bytes that may end anywhere.
 
+use antiphon_base::Timestamp;
+
 use super::WireError;
 
 /// What is left to read.
@@ -34,6 +36,15 @@ impl<'a> Reader<'a> {
 
     pub(crate) fn i64(&mut self) -> Result<i64, WireError> {
         Ok(i64::from_be_bytes(self.array()?))
+    }
+
+    /// An instant of any clock: never 2^62 ns (146 years) or more from the clock's zero, so that the span
+    /// between any two is a number too. [WIRE-3]
+    pub(crate) fn instant<D>(&mut self) -> Result<Timestamp<D>, WireError> {
+        match self.i64()? {
+            ns if ns.unsigned_abs() >> 62 == 0 => Ok(Timestamp::from_ns(ns)),
+            _ => Err(WireError::Malformed("instant")),
+        }
     }
 
     /// Nothing may follow.

@@ -201,7 +201,7 @@ impl Extensions {
             }
             let mut data = Reader(r.take(usize::from(head & 15) + 1)?);
             match head >> 4 {
-                ID_PRESENTATION => found.presentation = Some(presentation(&mut data)?),
+                ID_PRESENTATION => found.presentation = Some(data.instant()?),
                 ID_EPOCH => found.epoch = Some((Epoch(data.u32()?), data.u32()?)),
                 ID_FRAGMENT => found.fragment = Some(fragment(&mut data)?),
                 _ => continue,
@@ -210,15 +210,6 @@ impl Extensions {
         }
         Ok(found)
     }
-}
-
-/// A hub's clock counts from its boot or from 1970, never over 2^62 ns (146 years).
-fn presentation(data: &mut Reader<'_>) -> Result<Timestamp<Hub>, WireError> {
-    let ns = data.i64()?;
-    if ns.unsigned_abs() >> 62 != 0 {
-        return Err(WireError::Malformed("presentation time"));
-    }
-    Ok(Timestamp::from_ns(ns))
 }
 
 fn fragment(data: &mut Reader<'_>) -> Result<Fragment, WireError> {
