@@ -24,6 +24,9 @@ const RIVAL: f64 = 0.85;
 const MAX_CANDIDATES: usize = 8;
 /// A rival that agrees over the whole band to within this is as good as the best: ambiguous.
 const AMBIGUOUS: f64 = 0.004;
+/// A lag whose bins agree less than this, bin by bin, shares no more than a loud bass note with the
+/// source, however well that note correlates.
+const MIN_AGREEMENT: f64 = 0.6;
 /// The band that counts, in cycles per frame: 40 Hz to 20 kHz at the media rate, where a speaker's
 /// path is flat.
 const BAND: std::ops::Range<f64> = 40.0 / 48_000.0..20_000.0 / 48_000.0;
@@ -100,8 +103,8 @@ impl Aligner {
             .collect();
         found.sort_by(|a, b| b.2.total_cmp(&a.2));
         let Some(&(start, quality, agreement)) = found.first() else { return Found::Poor(best) };
-        if quality < self.min_quality {
-            return Found::Poor(quality);
+        if quality < self.min_quality || agreement < MIN_AGREEMENT {
+            return Found::Poor(quality.min(agreement));
         }
         let rival = |f: &&(f64, f64, f64)| (f.0 - start).abs() > 1.0 && agreement - f.2 < AMBIGUOUS;
         if found[1..].iter().find(rival).is_some() {
@@ -180,22 +183,25 @@ struct Cross {
     /// Radians per frame from one bin to the next.
     step: f64,
     cross: Vec<Complex<f64>>,
+    /// Size of each bin.
+    sizes: Vec<f64>,
     norm: f64,
 }
 
 impl Cross {
     fn new(source: &[Complex<f64>], sound: &[Complex<f64>], frames: usize) -> Self {
         let bins = band(frames);
-        let cross = bins.clone().map(|k| source[k].conj() * sound[k]).collect();
+        let cross: Vec<_> = bins.clone().map(|k| source[k].conj() * sound[k]).collect();
+        let sizes = cross.iter().map(|x| x.norm_sqr().sqrt()).collect();
         let power = |x: &[Complex<f64>]| bins.clone().map(|k| x[k].norm_sqr()).sum::<f64>();
         let norm = (power(source) * power(sound)).sqrt().max(f64::MIN_POSITIVE);
-        Self { first: bins.start, step: std::f64::consts::TAU / frames as f64, cross, norm }
+        Self { first: bins.start, step: std::f64::consts::TAU / frames as f64, cross, sizes, norm }
     }
 
     /// The delay, in frames, at which the correlation peaks: Newton's method from the best of a
     /// coarse grid. `None` where there is no peak.
     fn peak(&self) -> Option<f64> {
-        let grid = (-8..=8).map(|i| f64::from(i) * 0.2);
+        let grid = (-2..=2).map(|i| f64::from(i) * 0.5);
         let mut delay = grid.max_by(|a, b| self.derivatives(*a)[0].total_cmp(&self.derivatives(*b)[0]))?;
         for _ in 0..8 {
             let [_, slope, bend] = self.derivatives(delay);
@@ -218,7 +224,7 @@ impl Cross {
     /// The correlation at `delay` (times its norm), with its first and second derivative.
     fn derivatives(&self, delay: f64) -> [f64; 3] {
         let mut sums = [0.0; 3];
-        self.turned(delay, |omega, x, _| {
+        self.turned(delay, |omega, x| {
             sums[0] += x.re;
             sums[1] -= omega * x.im;
             sums[2] -= omega * omega * x.re;
@@ -226,28 +232,25 @@ impl Cross {
         sums
     }
 
-    /// How well all of the band agrees with `delay`, faint partials counting nearly as much as loud
-    /// ones: 1 when every bin has exactly this delay.
+    /// How well all of the band agrees with `delay`, each bin counting by its amplitude and so faint
+    /// partials more than in the correlation: 1 when every bin has exactly this delay.
     fn agreement(&self, delay: f64) -> f64 {
-        let loudest = self.cross.iter().map(|x| x.norm_sqr()).fold(0.0, f64::max).sqrt();
         let (mut sum, mut all) = (0.0, f64::MIN_POSITIVE);
-        self.turned(delay, |_, x, size| {
-            // What is 100 dB below the loudest bin is numerical noise.
-            if size > loudest * 1e-10 {
-                let weight = (size / loudest).powf(0.25);
-                sum += weight * x.re / size;
-                all += weight;
-            }
+        let mut sizes = self.sizes.iter();
+        self.turned(delay, |_, x| {
+            let size = sizes.next().copied().unwrap_or(0.0).max(f64::MIN_POSITIVE);
+            sum += x.re / size.sqrt();
+            all += size.sqrt();
         });
         sum / all
     }
 
-    /// Every bin with `delay` taken out of its phase: (radians per frame, value, size).
-    fn turned(&self, delay: f64, mut each: impl FnMut(f64, Complex<f64>, f64)) {
+    /// Every bin with `delay` taken out of its phase: (radians per frame, value).
+    fn turned(&self, delay: f64, mut each: impl FnMut(f64, Complex<f64>)) {
         let turn = Complex::from_polar(1.0, self.step * delay);
         let mut phase = Complex::from_polar(1.0, self.step * delay * self.first as f64);
         for (i, x) in self.cross.iter().enumerate() {
-            each(self.step * (self.first + i) as f64, x * phase, x.norm());
+            each(self.step * (self.first + i) as f64, x * phase);
             phase *= turn;
         }
     }

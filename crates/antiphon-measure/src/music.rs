@@ -57,7 +57,7 @@ fn play_bar(bar: usize, seed: u64, left: &mut [f64], right: &mut [f64]) {
     let (bass, chord) = HARMONY[bar % HARMONY.len()];
     let begin = bar * PER_BAR * SIXTEENTH;
     // The singer of this bar is in front, the other one accompanies: they take turns.
-    let (harp, marimba) = if bar % 2 == 0 { (0.15, 0.10) } else { (0.10, 0.16) };
+    let (harp, marimba) = if bar.is_multiple_of(2) { (0.15, 0.10) } else { (0.10, 0.16) };
     let shift = dice.below(5);
     for step in 0..PER_BAR {
         let at = begin + step * SIXTEENTH;
@@ -71,14 +71,18 @@ fn play_bar(bar: usize, seed: u64, left: &mut [f64], right: &mut [f64]) {
         brush(right, at, 0.018 + 0.012 * dice.unit(), &mut dice);
     }
     for (beat, up) in [(0, 0), (6, 0), (8, 7), (14, 12)] {
-        hum(left, right, begin + beat * SIXTEENTH, bass + up, 0.11);
+        hum(left, begin + beat * SIXTEENTH, bass + up, 0.10);
+    }
+    for (beat, up) in [(0, 19), (10, 12)] {
+        hum(right, begin + beat * SIXTEENTH, bass + up, 0.06);
     }
 }
 
 /// What the marimba plays at this step: a phrase in its own bars, single notes in the harp's.
 fn answer(bar: usize, step: usize, chord: [u8; 5], dice: &mut Dice) -> Option<u8> {
     let sings = bar % 2 == 1;
-    let plays = step % 4 == 0 || if sings { dice.below(10) < 6 } else { step % 2 == 0 && dice.below(10) < 6 };
+    let plays = step.is_multiple_of(4)
+        || if sings { dice.below(10) < 6 } else { step.is_multiple_of(2) && dice.below(10) < 6 };
     let note = chord[dice.below(5)];
     plays.then_some(if sings { note + 12 } else { note })
 }
@@ -104,12 +108,10 @@ fn strike(out: &mut [f64], at: usize, note: u8, level: f64, dice: &mut Dice) {
     burst(out, at, level * 0.4, 144, dice);
 }
 
-/// A bass note, alike on both sides: low notes have no direction.
-fn hum(left: &mut [f64], right: &mut [f64], at: usize, note: u8, level: f64) {
-    for out in [left, right] {
-        ring(out, at, frequency(note), level, 0.5, 480);
-        ring(out, at, frequency(note) * 2.0, level * 0.35, 0.3, 480);
-    }
+/// A bass note: low on the left, and its fifth or octave above on the right.
+fn hum(out: &mut [f64], at: usize, note: u8, level: f64) {
+    ring(out, at, frequency(note), level, 0.5, 480);
+    ring(out, at, frequency(note) * 2.0, level * 0.35, 0.3, 480);
 }
 
 /// A brush on a drum skin: high noise, 30 ms.
@@ -219,13 +221,14 @@ mod tests {
     #[test]
     fn left_and_right_are_different_and_no_bar_returns() {
         let (left, right) = channels(&piece(60 * 48_000, 1));
-        assert!(correlation(&left, &right).abs() < 0.25);
+        let rho = correlation(&left, &right);
+        assert!(rho.abs() < 0.15, "left and right correlate: {rho}");
         let bar = PER_BAR * SIXTEENTH;
         for side in [left, right] {
             let first = &side[..bar];
             for n in 1..side.len() / bar {
                 let rho = correlation(first, &side[n * bar..(n + 1) * bar]);
-                assert!(rho < 0.6, "bar {n} is like the first: {rho}");
+                assert!(rho < 0.75, "bar {n} is like the first: {rho}");
             }
         }
     }

@@ -3,7 +3,7 @@
 use antiphon_base::{Timestamp, True};
 use plotters::prelude::*;
 
-use crate::spread::{Report, Side, Stall, Window};
+use crate::spread::{Report, Stall, Window};
 
 const SIZE: (u32, u32) = (1_000, 460);
 const SPREAD: RGBColor = RGBColor(0, 90, 160);
@@ -110,7 +110,7 @@ fn scale_us(windows: &[Window]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spread::{Counts, Opening};
+    use crate::spread::{Counts, Opening, Side};
     use crate::summary::Summary;
     use antiphon_base::Frames;
 

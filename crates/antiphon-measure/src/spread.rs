@@ -116,7 +116,8 @@ pub enum Side {
         /// The best correlation found, 0 to 1.
         quality: f64,
     },
-    /// It is there, but the sound is so periodic that its cycle cannot be told.
+    /// Its place cannot be told: the sound is so periodic that another cycle fits as well, or the
+    /// best fit is more than 5 ms from where the windows before and after it are.
     Ambiguous,
     /// The source is silent here.
     SilentSource,
@@ -144,7 +145,7 @@ pub struct Counts {
     pub measured: usize,
     /// Not heard from one speaker or both, though the source sounds.
     pub not_heard: usize,
-    /// Too periodic to tell on one side or both.
+    /// Not to be told on one side or both: see [`Side::Ambiguous`].
     pub ambiguous: usize,
     /// The source is silent in one channel or both.
     pub silent: usize,
@@ -390,9 +391,9 @@ impl Pair<'_> {
         };
         let i = (0..judged.len()).find(|&i| holds(i))?;
         let at = judged[i].0.at;
-        let half = Span::from_ns((OPENING_FRAMES as f64 / 2.0 * FRAME_NS) as i64);
+        let window = Span::from_ns((OPENING_FRAMES as f64 * FRAME_NS) as i64);
         match later {
-            Some(later) if i == 0 && (later.saturating_since(at)).abs() <= half => Some(later),
+            Some(later) if i == 0 && later.saturating_since(at).abs() <= window => Some(later),
             _ => Some(at),
         }
     }

@@ -289,7 +289,7 @@ mod tests {
         let wrong = |text: &str| TrueTimeline::parse(text).unwrap_err();
         assert_eq!(wrong("[]"), TimelineError::Empty);
         assert_eq!(wrong(""), TimelineError::Syntax(0));
-        assert_eq!(wrong("[{\"frame\":0,\"host_ns\":1}]"), TimelineError::Syntax(25));
+        assert_eq!(wrong("[{\"frame\":0,\"host_ns\":1}]"), TimelineError::Syntax(24));
         assert_eq!(wrong("[{\"frame\":0,\"host_ns\":1,\"rate_hz\":0}]"), TimelineError::BadRate(0));
         assert_eq!(
             wrong(

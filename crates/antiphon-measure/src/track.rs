@@ -19,9 +19,12 @@ const ANCHORS: usize = 9;
 const ANCHOR_FRAMES: usize = 16_384;
 const ANCHOR_SEARCH: usize = 24_576;
 /// An anchor must correlate this well: a worse one may be another bar of the same tune.
-const ANCHOR_QUALITY: f64 = 0.6;
+const ANCHOR_QUALITY: f64 = 0.8;
 /// Anchors nearer to each other than this speak of the same start, in nanoseconds.
 const SAME_START_NS: f64 = 50e6;
+/// A single window this far from both its neighbours is not believed, in nanoseconds: ten times what
+/// a speaker corrects without slipping.
+const STRAY_NS: f64 = 5e6;
 
 /// One window of source in one recording.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -61,7 +64,7 @@ impl<'a> Track<'a> {
     /// Finds the windows around `centres` (ascending source frames), in order.
     pub(crate) fn follow(&self, aligner: &Aligner, centres: &[usize]) -> Vec<Heard> {
         let mut newest = self.starts[0];
-        centres
+        let heard = centres
             .iter()
             .map(|&centre| {
                 let heard = self.find(aligner, centre, newest);
@@ -70,7 +73,8 @@ impl<'a> Track<'a> {
                 }
                 heard
             })
-            .collect()
+            .collect();
+        without_strays(heard)
     }
 
     /// True time of source frame `frame`, by the best anchor.
@@ -167,4 +171,21 @@ impl<'a> Track<'a> {
             _ => None,
         }
     }
+}
+
+/// A match far from the matches before and after it is no match: a window that a gap has cut can
+/// resemble another place of the same note. What a speaker truly moved to, its next window confirms.
+fn without_strays(heard: Vec<Heard>) -> Vec<Heard> {
+    let start = |h: &Heard| match h {
+        Heard::At(m, ns) => Some(ns - m.reference * FRAME_NS),
+        _ => None,
+    };
+    let is_stray = |i: usize| {
+        let Some(own) = start(&heard[i]) else { return false };
+        let before = heard[..i].iter().rev().find_map(start);
+        let after = heard[i + 1..].iter().find_map(start);
+        let far = |other: Option<f64>| other.is_none_or(|o| (o - own).abs() > STRAY_NS);
+        (before.is_some() || after.is_some()) && far(before) && far(after)
+    };
+    (0..heard.len()).map(|i| if is_stray(i) { Heard::Ambiguous } else { heard[i] }).collect()
 }
