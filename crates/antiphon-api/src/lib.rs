@@ -21,6 +21,8 @@ pub mod local;
 
 pub mod session;
 
+pub mod demo;
+
 mod address;
 
 mod client;

@@ -42,6 +42,9 @@ pub enum SourceCommand {
         /// How long to wait for named speakers that are not here, in milliseconds.
         #[serde(default)]
         wait_ms: u64,
+        /// Whether the player can answer a [`SourceNotice::Seek`]: a pipe cannot.
+        #[serde(default)]
+        seekable: bool,
     },
     /// What the next binary message starts with, after a [`SourceNotice::Seek`].
     Position {

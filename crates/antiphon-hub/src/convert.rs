@@ -1,0 +1,206 @@
+//! The engine's types as the API shows them, and back.
+
+use antiphon_api::{
+    ErrorBody, ErrorCode, PacketCounts, ProgrammeState, ProgrammeStatus, SeekTo, SentCounts, SourceTarget,
+    SpeakerPatch, SpeakerReport, SpeakerStatus,
+};
+use antiphon_base::{Frames, SampleRate, Span};
+use antiphon_engine::{SettingsChange, SourceSpec, SpeakerSnapshot, Target, TransportState, TransportStatus};
+use antiphon_proto::session::{PacketCounters, SpeakerState, SpeakerStats};
+
+/// Beyond this no programme goes; it keeps arithmetic on places far from its ends.
+const MAX_POSITION_S: f64 = 1e6;
+
+/// Where the programme stands.
+pub fn programme(status: TransportStatus) -> ProgrammeStatus {
+    ProgrammeStatus {
+        state: match status.state {
+            TransportState::Idle => ProgrammeState::Idle,
+            TransportState::Waiting => ProgrammeState::Waiting,
+            TransportState::Starting => ProgrammeState::Starting,
+            TransportState::Playing => ProgrammeState::Playing,
+            TransportState::Paused => ProgrammeState::Paused,
+            TransportState::Ended => ProgrammeState::Ended,
+        },
+        title: status.title,
+        position_s: seconds(status.position),
+        duration_s: status.duration.map(seconds),
+        missing: status.missing,
+        starved: status.starved,
+    }
+}
+
+/// One speaker.
+pub fn speaker(snapshot: SpeakerSnapshot) -> SpeakerStatus {
+    SpeakerStatus {
+        id: snapshot.id.to_string(),
+        name: snapshot.name,
+        address: snapshot.addr.map(|addr| addr.to_string()),
+        sealed: snapshot.sealed,
+        streaming: snapshot.streaming,
+        role: snapshot.settings.role,
+        codec: snapshot.settings.codec,
+        gain_db: snapshot.settings.gain_db,
+        muted: snapshot.settings.muted,
+        delay_us: snapshot.settings.delay_us,
+        latency_us: snapshot.settings.latency_us,
+        output: snapshot.output,
+        silent_ms: (snapshot.silent_for.as_ns() / 1_000_000).max(0) as u64,
+        sent: SentCounts {
+            packets: snapshot.packets_sent,
+            bytes: snapshot.bytes_sent,
+            retransmitted: snapshot.retransmitted,
+        },
+        report: snapshot.stats.map(report),
+    }
+}
+
+/// A change of settings.
+///
+/// # Errors
+/// A number outside its range.
+pub fn change(patch: &SpeakerPatch) -> Result<SettingsChange, ErrorBody> {
+    use antiphon_proto::session::message::{MAX_DELAY_US, MAX_GAIN_DB, MIN_GAIN_DB};
+    let refused = |message: String| Err(ErrorBody::new(ErrorCode::BadRequest, message));
+    if let Some(gain) = patch.gain_db
+        && !(MIN_GAIN_DB..=MAX_GAIN_DB).contains(&gain)
+    {
+        return refused(format!(
+            "a volume of {gain} dB is out of range: use {MIN_GAIN_DB} to +{MAX_GAIN_DB} dB"
+        ));
+    }
+    if let Some(delay) = patch.delay_us
+        && !(-MAX_DELAY_US..=MAX_DELAY_US).contains(&delay)
+    {
+        let most = MAX_DELAY_US / 1_000;
+        return refused(format!("a delay of {} ms is out of range: use -{most} to {most} ms", delay / 1_000));
+    }
+    Ok(SettingsChange {
+        role: patch.role,
+        gain_db: patch.gain_db,
+        muted: patch.muted,
+        delay_us: patch.delay_us,
+        codec: patch.codec,
+    })
+}
+
+/// What a player will send.
+pub fn source(
+    channels: u16,
+    title: String,
+    duration_frames: Option<i64>,
+    targets: Vec<SourceTarget>,
+    wait_ms: u64,
+) -> SourceSpec {
+    /// A person who waits longer has gone to look.
+    const MAX_WAIT_MS: u64 = 60_000;
+    SourceSpec {
+        channels,
+        title: title.chars().filter(|c| !c.is_control()).take(200).collect(),
+        duration: duration_frames.map(Frames),
+        targets: targets.into_iter().map(|target| Target { name: target.name, role: target.role }).collect(),
+        wait_for: Span::from_ms(wait_ms.min(MAX_WAIT_MS) as i64),
+    }
+}
+
+/// The frame that `to` means, inside the programme.
+///
+/// # Errors
+/// No place, or none that is a number.
+pub fn seek_target(
+    to: Option<SeekTo>,
+    position: Frames,
+    duration: Option<Frames>,
+) -> Result<Frames, ErrorBody> {
+    let seconds = match to {
+        Some(SeekTo::PositionS(s)) => s,
+        Some(SeekTo::OffsetS(s)) => seconds(position) + s,
+        None => return Err(ErrorBody::new(ErrorCode::BadRequest, "seek where? give position_s or offset_s")),
+    };
+    if !seconds.is_finite() {
+        return Err(ErrorBody::new(ErrorCode::BadRequest, "the place to seek to is no number"));
+    }
+    let end = duration.map_or(i64::MAX, |duration| duration.0.max(0));
+    let frames = SampleRate::MEDIA.frames_in(Span::from_s_f64(seconds.clamp(0.0, MAX_POSITION_S)));
+    Ok(Frames(frames.0.min(end)))
+}
+
+fn seconds(frames: Frames) -> f64 {
+    SampleRate::MEDIA.span_of(frames).as_s_f64()
+}
+
+fn report(stats: SpeakerStats) -> SpeakerReport {
+    let stats = stats.finite();
+    let known = |figure: f64| (stats.exchanges > 0).then_some(figure);
+    SpeakerReport {
+        state: state(stats.state).to_owned(),
+        synced: stats.synced,
+        offset_us: known(stats.offset_us),
+        offset_sd_us: known(stats.offset_sd_us),
+        skew_ppm: known(stats.skew_ppm),
+        rtt_us: known(stats.rtt_us),
+        dac_ppm: stats.dac_ppm,
+        dac_sd_us: stats.dac_sd_us,
+        phase_error_us: stats.phase_error_us,
+        buffer_ms: stats.buffer_ms,
+        margin_ms: stats.margin_ms,
+        packets: packets(stats.packets),
+        concealed_ms: stats.concealed_ms,
+        underruns: stats.underruns,
+        slips: stats.slips,
+        reprimes: stats.reprimes,
+        peak_db: stats.peak_db,
+        cpu_percent: stats.cpu_percent,
+        rss_kb: stats.rss_kb,
+    }
+}
+
+fn state(state: SpeakerState) -> &'static str {
+    match state {
+        SpeakerState::Idle => "idle",
+        SpeakerState::Buffering => "buffering",
+        SpeakerState::Playing => "playing",
+        SpeakerState::Stopped => "stopped",
+        SpeakerState::Failed => "failed",
+        SpeakerState::Unknown => "unknown",
+    }
+}
+
+fn packets(counters: PacketCounters) -> PacketCounts {
+    PacketCounts {
+        received: counters.received,
+        late: counters.late,
+        duplicate: counters.duplicate,
+        lost: counters.lost,
+        recovered: counters.recovered,
+        reordered: counters.reordered,
+        malformed: counters.malformed,
+        replayed: counters.replayed,
+        forged: counters.forged,
+        nacked: counters.nacked,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seek_stays_inside_the_programme() {
+        let (here, end) = (Frames(48_000 * 10), Some(Frames(48_000 * 60)));
+        let to = |to| seek_target(Some(to), here, end).unwrap().0 / 48_000;
+        assert_eq!(to(SeekTo::PositionS(30.0)), 30);
+        assert_eq!(to(SeekTo::OffsetS(5.0)), 15);
+        assert_eq!(to(SeekTo::OffsetS(-99.0)), 0);
+        assert_eq!(to(SeekTo::PositionS(1e300)), 60);
+        assert!(seek_target(Some(SeekTo::OffsetS(f64::NAN)), here, end).is_err());
+        assert!(seek_target(None, here, None).is_err());
+    }
+
+    #[test]
+    fn a_gain_that_is_no_number_is_refused() {
+        for gain_db in [f32::NAN, f32::INFINITY, 13.0] {
+            assert!(change(&SpeakerPatch { gain_db: Some(gain_db), ..Default::default() }).is_err());
+        }
+    }
+}

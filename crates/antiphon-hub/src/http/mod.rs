@@ -1,0 +1,142 @@
+//! The control port: HTTP and WebSockets.
+//!
+//! Speakers reach `/session` from anywhere and prove who they are there. Everything else is for
+//! this machine alone until access codes exist: see [`guard`].
+
+mod server;
+
+mod guard;
+
+mod requests;
+
+mod session;
+
+mod source;
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use antiphon_api::{ErrorBody, ErrorCode, json};
+use antiphon_base::ClockId;
+use antiphon_proto::session::PairingCode;
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, patch, post, put};
+use tokio::sync::Semaphore;
+
+use crate::media::Media;
+use crate::state::Store;
+
+pub use server::serve;
+
+/// Longest body of a request: the longest real one is under 200 bytes.
+const MAX_BODY: usize = 16 * 1024;
+
+/// Handshakes under way at once. One takes a few milliseconds; more at a time than this is an
+/// attack on the processor, not a hall full of speakers.
+const MAX_HANDSHAKES: usize = 32;
+
+/// Players connected at once: one plays, others may just be taking its place.
+const MAX_SOURCES: usize = 4;
+
+/// What every request can reach.
+pub struct Shared {
+    /// The way to the engine.
+    pub media: Media,
+    /// Keys, pairings, settings.
+    pub store: Arc<Store>,
+    /// The hub's name.
+    pub name: String,
+    /// Sessions without pairing and seals.
+    pub open: bool,
+    /// This boot of the hub's clock.
+    pub clock_id: ClockId,
+    /// Address and port of control and media.
+    pub listen: SocketAddr,
+    /// The code that pairs the next speaker.
+    pub code: Mutex<Option<PairingCode>>,
+    handshakes: Semaphore,
+    sources: Arc<Semaphore>,
+}
+
+impl Shared {
+    /// What requests to a hub that starts can reach.
+    pub fn new(
+        media: Media,
+        store: Arc<Store>,
+        name: String,
+        open: bool,
+        clock_id: ClockId,
+        listen: SocketAddr,
+    ) -> Self {
+        let handshakes = Semaphore::new(MAX_HANDSHAKES);
+        let sources = Arc::new(Semaphore::new(MAX_SOURCES));
+        Self { media, store, name, open, clock_id, listen, code: Mutex::new(None), handshakes, sources }
+    }
+}
+
+type SharedState = axum::extract::State<Arc<Shared>>;
+
+/// Every address of the hub.
+pub fn router(shared: Arc<Shared>) -> Router {
+    let for_this_machine = Router::new()
+        .route("/status", get(requests::status))
+        .route("/transport", post(requests::transport))
+        .route("/speakers/{name}", patch(requests::set_speaker))
+        .route("/latency", put(requests::set_latency))
+        .route("/pairing-code", post(requests::pairing_code))
+        .route("/source", get(source::upgrade))
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(from_fn(guard::this_machine_only));
+    Router::new()
+        .nest("/api/v1", for_this_machine)
+        .route("/session", get(session::upgrade))
+        .route("/healthz", get(requests::health))
+        .fallback(not_found)
+        .layer(from_fn_with_state(shared.clone(), guard::no_foreign_page))
+        .with_state(shared)
+}
+
+async fn not_found() -> Refused {
+    Refused(ErrorBody::new(ErrorCode::NotFound, "there is nothing at this address of the hub"))
+}
+
+/// An error as an HTTP answer.
+#[derive(Debug)]
+pub struct Refused(pub ErrorBody);
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.0.code.http_status());
+        (status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), Json(self.0)).into_response()
+    }
+}
+
+impl From<ErrorBody> for Refused {
+    fn from(error: ErrorBody) -> Self {
+        Self(error)
+    }
+}
+
+impl From<crate::media::Stalled> for Refused {
+    fn from(stalled: crate::media::Stalled) -> Self {
+        Self(ErrorBody::new(ErrorCode::Busy, stalled.to_string()))
+    }
+}
+
+/// A value as a JSON answer that nothing caches.
+#[derive(Debug)]
+pub struct Json<T>(pub T);
+
+impl<T: serde::Serialize> IntoResponse for Json<T> {
+    fn into_response(self) -> Response {
+        let headers = [
+            (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
+            (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        ];
+        (headers, json::write(&self.0)).into_response()
+    }
+}

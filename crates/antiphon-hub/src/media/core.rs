@@ -1,0 +1,357 @@
+//! What the media thread owns, and the errands that others send it on.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use antiphon_api::{
+    ErrorBody, ErrorCode, ProgrammeStatus, SeekTo, SpeakerStatus, TransportAction, TransportRequest,
+};
+use antiphon_base::{Hub, SessionId, Span, SpeakerId, Timestamp};
+use antiphon_engine::{HubEngine, HubEvent, SettingsChange, TransportState};
+use antiphon_net::{Clock, Warp};
+use antiphon_proto::session::{Hello, HubMessage, Refusal, SpeakerMessage, SpeakerSettings, Welcome};
+use antiphon_proto::wire::seal::SessionKeys;
+use tokio::sync::mpsc;
+
+use super::source_seat::{SourceOffer, SourceSeat};
+use crate::convert;
+
+/// Control messages that may wait for one speaker. A hub sends a handful at a change and none
+/// otherwise: a speaker that leaves this many unread has stopped reading.
+const OUTBOX: usize = 64;
+
+/// How often a player is told where the programme stands.
+const STATE_INTERVAL: Span = Span::from_ms(100);
+
+/// What the rest of the hub must know.
+#[derive(Debug)]
+pub enum Event {
+    /// A speaker was set otherwise: to be remembered.
+    Settings(SpeakerId, String, SpeakerSettings),
+}
+
+/// A session's place in the media thread.
+#[derive(Debug)]
+struct Seat {
+    speaker: SpeakerId,
+    outbox: mpsc::Sender<HubMessage>,
+}
+
+/// What a session's task holds while it stands.
+#[derive(Debug)]
+pub struct Joined {
+    /// The session.
+    pub session: SessionId,
+    /// The first message to the speaker.
+    pub welcome: Welcome,
+    /// What to tell the speaker after that; its end is the session's end.
+    pub outbox: mpsc::Receiver<HubMessage>,
+}
+
+/// The engine, its clock, and who is connected.
+pub struct Core {
+    /// The hub's clock.
+    pub clock: Clock<Hub>,
+    engine: HubEngine,
+    started: Timestamp<Hub>,
+    seats: BTreeMap<SessionId, Seat>,
+    source: Option<SourceSeat>,
+    next_link: u64,
+    state_due: Timestamp<Hub>,
+    events: mpsc::Sender<Event>,
+    stopping: bool,
+}
+
+impl Core {
+    pub(super) fn new(engine: HubEngine, events: mpsc::Sender<Event>) -> Self {
+        let clock = Clock::new(Warp::default());
+        let started = clock.now();
+        Self {
+            clock,
+            engine,
+            started,
+            seats: BTreeMap::new(),
+            source: None,
+            next_link: 0,
+            state_due: started,
+            events,
+            stopping: false,
+        }
+    }
+
+    /// Seats a speaker whose handshake is done.
+    ///
+    /// # Errors
+    /// What the speaker is to be told.
+    pub fn join(
+        &mut self,
+        id: SpeakerId,
+        hello: &Hello,
+        keys: Option<SessionKeys>,
+        remembered: Option<SpeakerSettings>,
+    ) -> Result<Joined, Refusal> {
+        let now = self.clock.now();
+        let (session, welcome) = self.engine.join(now, id, hello, keys, remembered)?;
+        // An old session of the same speaker has ended with this; its seat goes before the new one comes.
+        self.drain_events();
+        let (sender, outbox) = mpsc::channel(OUTBOX);
+        self.seats.insert(session, Seat { speaker: id, outbox: sender });
+        Ok(Joined { session, welcome, outbox })
+    }
+
+    /// Hands on what a speaker said.
+    pub fn message(&mut self, session: SessionId, message: SpeakerMessage) {
+        if self.seats.contains_key(&session) {
+            self.engine.handle_message(self.clock.now(), session, message);
+        }
+    }
+
+    /// Ends a session.
+    pub fn leave(&mut self, session: SessionId, reason: &str) {
+        if self.seats.remove(&session).is_some() {
+            self.engine.leave(self.clock.now(), session, reason);
+        }
+    }
+
+    /// Every connected speaker, by name.
+    pub fn speakers(&self) -> Vec<SpeakerStatus> {
+        self.engine.speakers(self.clock.now()).into_iter().map(convert::speaker).collect()
+    }
+
+    /// Where the programme stands.
+    pub fn programme(&self) -> ProgrammeStatus {
+        convert::programme(self.engine.transport(self.clock.now()))
+    }
+
+    /// Time since the hub started.
+    pub fn uptime(&self) -> Span {
+        self.clock.now() - self.started
+    }
+
+    /// The target latency.
+    pub fn latency(&self) -> Span {
+        self.engine.latency()
+    }
+
+    /// Changes the target latency.
+    pub fn set_latency(&mut self, latency: Span) {
+        self.engine.set_latency(self.clock.now(), latency);
+    }
+
+    /// Changes one speaker's settings.
+    ///
+    /// # Errors
+    /// No connected speaker has that name.
+    pub fn set(&mut self, name: &str, change: SettingsChange) -> Result<SpeakerStatus, ErrorBody> {
+        let set = self.engine.set(self.clock.now(), name, change);
+        let speakers = self.speakers();
+        if set.is_ok()
+            && let Some(speaker) = speakers.iter().find(|speaker| speaker.name == name)
+        {
+            return Ok(speaker.clone());
+        }
+        Err(ErrorBody::unknown_speaker(name, speakers.iter().map(|speaker| speaker.name.as_str())))
+    }
+
+    /// Pause, resume, stop, seek.
+    ///
+    /// # Errors
+    /// Nothing plays, or the place makes no sense.
+    pub fn transport(&mut self, request: &TransportRequest) -> Result<ProgrammeStatus, ErrorBody> {
+        let now = self.clock.now();
+        let state = self.engine.transport(now).state;
+        if self.source.is_none() || matches!(state, TransportState::Idle | TransportState::Ended) {
+            let message = "nothing is playing; start something with `antiphon play FILE`";
+            return Err(ErrorBody::new(ErrorCode::Conflict, message));
+        }
+        match (request.action, state) {
+            (TransportAction::Pause, _) => self.engine.pause(now),
+            (TransportAction::Toggle, TransportState::Paused) | (TransportAction::Resume, _) => {
+                self.engine.resume(now);
+            }
+            (TransportAction::Toggle, _) => self.engine.pause(now),
+            (TransportAction::Stop, _) => self.stop(true),
+            (TransportAction::Seek, _) => self.seek(request.to)?,
+        }
+        self.state_due = now;
+        Ok(self.programme())
+    }
+
+    /// Opens a source, in the place of the one that may be playing.
+    ///
+    /// # Errors
+    /// What the player is to be told.
+    pub fn open_source(&mut self, offer: SourceOffer) -> Result<u64, ErrorBody> {
+        self.stop(true);
+        let now = self.clock.now();
+        self.engine
+            .open_source(now, offer.spec)
+            .map_err(|refusal| ErrorBody::new(ErrorCode::BadRequest, refusal.to_string()))?;
+        self.next_link += 1;
+        self.source = Some(SourceSeat::new(self.next_link, offer.seekable, offer.notices));
+        self.state_due = now;
+        Ok(self.next_link)
+    }
+
+    /// Takes frames of the source behind `link`.
+    ///
+    /// # Errors
+    /// More than it has credit for: the link ends.
+    pub fn push_source(&mut self, link: u64, channels: u16, samples: &[f32]) -> Result<(), ErrorBody> {
+        let now = self.clock.now();
+        let Some(seat) = self.source.as_mut().filter(|seat| seat.link == link) else { return Ok(()) };
+        let frames = samples.len() as u64 / u64::from(channels.max(1));
+        if !seat.take(frames) {
+            let message = "the player sent more than it had credit for";
+            return Err(ErrorBody::new(ErrorCode::BadRequest, message));
+        }
+        if !seat.is_seeking() {
+            self.engine.push_source(now, samples);
+        }
+        Ok(())
+    }
+
+    /// The source behind `link` answers a seek.
+    pub fn source_position(&mut self, link: u64) {
+        if let Some(seat) = self.source.as_mut().filter(|seat| seat.link == link) {
+            seat.answered_seek();
+        }
+    }
+
+    /// The source behind `link` has sent all.
+    pub fn finish_source(&mut self, link: u64) {
+        // Between a seek and its answer the player speaks of a place that is void.
+        if self.source.as_ref().is_some_and(|seat| seat.link == link && !seat.is_seeking()) {
+            self.engine.finish_source(self.clock.now());
+        }
+    }
+
+    /// The player behind `link` is gone.
+    pub fn close_source(&mut self, link: u64) {
+        if self.source.as_ref().is_some_and(|seat| seat.link == link) {
+            self.stop(true);
+        }
+    }
+
+    /// Says goodbye to everybody; the thread ends after this turn.
+    pub fn shut_down(&mut self) {
+        self.stop(true);
+        for seat in self.seats.values() {
+            let goodbye = HubMessage::Goodbye { reason: "the hub is stopping".into() };
+            // A speaker that reads nothing will find the connection closed.
+            let _ = seat.outbox.try_send(goodbye);
+        }
+        self.seats.clear();
+        self.stopping = true;
+    }
+
+    fn stop(&mut self, stopped: bool) {
+        if let Some(seat) = self.source.take() {
+            self.engine.stop(self.clock.now());
+            seat.done(stopped);
+        }
+    }
+
+    fn seek(&mut self, to: Option<SeekTo>) -> Result<(), ErrorBody> {
+        let now = self.clock.now();
+        let status = self.engine.transport(now);
+        let frames = convert::seek_target(to, status.position, status.duration)?;
+        match &mut self.source {
+            Some(seat) if seat.seekable => {
+                self.engine.seek(now, frames);
+                seat.seek(frames);
+                Ok(())
+            }
+            _ => {
+                let message = "what comes through a pipe cannot be sought in; play a file";
+                Err(ErrorBody::new(ErrorCode::Conflict, message))
+            }
+        }
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stopping
+    }
+
+    pub(super) fn datagram(&mut self, from: SocketAddr, at: Timestamp<Hub>, bytes: &mut [u8]) {
+        self.engine.handle_datagram(self.clock.now(), at, from, bytes);
+    }
+
+    pub(super) fn transmit(&mut self, out: &mut Vec<u8>) -> Option<SocketAddr> {
+        out.clear();
+        self.engine.poll_transmit(out)
+    }
+
+    pub(super) fn wait(&self) -> Span {
+        let state = self.source.as_ref().map(|_| self.state_due);
+        match self.engine.poll_timeout().into_iter().chain(state).min() {
+            Some(due) => due.saturating_since(self.clock.now()).max(Span::ZERO),
+            None => Span::MAX,
+        }
+    }
+
+    pub(super) fn turn(&mut self) {
+        let now = self.clock.now();
+        self.engine.handle_timeout(now);
+        self.drain_events();
+        self.deliver(now);
+        self.serve_source(now);
+    }
+
+    fn drain_events(&mut self) {
+        while let Some(event) = self.engine.poll_event() {
+            match event {
+                HubEvent::Joined(id, name) => tracing::info!("speaker {name} joined ({id})"),
+                HubEvent::Left(id, reason) => self.left(id, &reason),
+                HubEvent::SettingsChanged(id, settings) => self.remember(id, settings),
+                HubEvent::SourceEnded => self.ended(),
+                HubEvent::SourceStarved => {
+                    tracing::warn!("the source does not keep up; playing waits for it")
+                }
+                HubEvent::Started(_) => {}
+            }
+        }
+    }
+
+    fn left(&mut self, id: SpeakerId, reason: &str) {
+        tracing::info!("speaker {id} left: {reason}");
+        self.seats.retain(|_, seat| seat.speaker != id);
+    }
+
+    fn remember(&self, id: SpeakerId, settings: SpeakerSettings) {
+        let name = self.engine.speakers(self.clock.now()).into_iter().find(|speaker| speaker.id == id);
+        let Some(name) = name.map(|speaker| speaker.name) else { return };
+        if self.events.try_send(Event::Settings(id, name, settings)).is_err() {
+            tracing::warn!("the settings of {id} were not kept: too many changes at once");
+        }
+    }
+
+    fn ended(&mut self) {
+        if let Some(seat) = self.source.take() {
+            seat.done(false);
+        }
+    }
+
+    fn deliver(&mut self, now: Timestamp<Hub>) {
+        while let Some((session, message)) = self.engine.poll_message() {
+            let Some(seat) = self.seats.get(&session) else { continue };
+            if seat.outbox.try_send(message).is_err() {
+                self.seats.remove(&session);
+                self.engine.leave(now, session, "it does not read its control messages");
+            }
+        }
+    }
+
+    fn serve_source(&mut self, now: Timestamp<Hub>) {
+        let room = self.engine.source_room();
+        let Some(seat) = &mut self.source else { return };
+        seat.grant(room);
+        if now >= self.state_due {
+            let programme = convert::programme(self.engine.transport(now));
+            if let Some(seat) = &self.source {
+                seat.state(programme);
+            }
+            self.state_due = now + STATE_INTERVAL;
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! The text of `hub.toml`.
+
+use std::collections::BTreeMap;
+
+use antiphon_base::SpeakerId;
+use antiphon_proto::session::{Pairing, SpeakerSettings};
+use serde::{Deserialize, Serialize};
+
+use super::Settings;
+
+/// The layout that this program reads and writes.
+const VERSION: u32 = 1;
+
+/// What the hub remembers.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Record {
+    /// In the order in which they were made.
+    pub pairings: Vec<Pairing>,
+    /// By identity.
+    pub settings: Settings,
+}
+
+/// Why a text is no record.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// Not TOML, or not of this shape; says where.
+    #[error("{}", .0.to_string().trim().replace('\n', " "))]
+    Shape(#[from] toml::de::Error),
+    /// Written by a newer program.
+    #[error("it is of version {0}, and this program knows version {VERSION}: update the program")]
+    Version(u32),
+    /// An identity is not 32 hex digits.
+    #[error("{0:?} is no speaker identity")]
+    Identity(String),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Text {
+    version: u32,
+    #[serde(default)]
+    paired: Vec<Pairing>,
+    #[serde(default)]
+    speaker: Vec<SpeakerText>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SpeakerText {
+    id: String,
+    name: String,
+    #[serde(flatten)]
+    settings: SpeakerSettings,
+}
+
+impl Record {
+    /// Reads a record.
+    pub fn parse(text: &str) -> Result<Self, RecordError> {
+        let text: Text = toml::from_str(text)?;
+        if text.version != VERSION {
+            return Err(RecordError::Version(text.version));
+        }
+        let mut settings = BTreeMap::new();
+        for speaker in text.speaker {
+            let id = parse_id(&speaker.id).ok_or(RecordError::Identity(speaker.id))?;
+            settings.insert(id, (speaker.name, speaker.settings.held_in_limits()));
+        }
+        Ok(Self { pairings: text.paired, settings })
+    }
+
+    /// The record as text.
+    pub fn to_text(&self) -> String {
+        let speaker = |(id, (name, settings)): (&SpeakerId, &(String, SpeakerSettings))| SpeakerText {
+            id: id.to_string(),
+            name: name.clone(),
+            settings: settings.clone(),
+        };
+        let speaker = self.settings.iter().map(speaker).collect();
+        let text = Text { version: VERSION, paired: self.pairings.clone(), speaker };
+        // Strings, numbers and flat tables only: TOML has a form for each.
+        toml::to_string(&text).expect("a record always has a text")
+    }
+}
+
+fn parse_id(text: &str) -> Option<SpeakerId> {
+    if text.len() != 32 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return None;
+    }
+    u128::from_str_radix(text, 16).ok().map(|id| SpeakerId(id.to_be_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use antiphon_base::Role;
+    use antiphon_proto::session::Identity;
+
+    use super::*;
+
+    fn record() -> Record {
+        let peer = Identity::from_secret([3; 32]).public();
+        let settings =
+            SpeakerSettings { role: Role::Channel(3), gain_db: -6.5, delay_us: -250, ..Default::default() };
+        Record {
+            pairings: vec![Pairing { peer, psk: [9; 32], name: "K\u{fc}che \"2\"".into() }],
+            settings: [(SpeakerId([7; 16]), ("desk".into(), settings))].into(),
+        }
+    }
+
+    #[test]
+    fn a_record_survives_its_text() {
+        let text = record().to_text();
+        assert_eq!(Record::parse(&text).unwrap(), record(), "{text}");
+        assert_eq!(Record::parse(&Record::default().to_text()).unwrap(), Record::default());
+    }
+
+    #[test]
+    fn a_damaged_record_says_where_it_is_damaged() {
+        let text = record().to_text().replace("gain_db = -6.5", "gain_db = loud");
+        let said = Record::parse(&text).unwrap_err().to_string();
+        assert!(said.contains("line"), "{said}");
+        assert!(Record::parse("version = 2").unwrap_err().to_string().contains("version 2"));
+    }
+
+    #[test]
+    fn an_identity_that_is_none_is_refused() {
+        let text = record().to_text().replace(&"07".repeat(16), "seven");
+        assert!(matches!(Record::parse(&text), Err(RecordError::Identity(id)) if id == "seven"));
+    }
+}
