@@ -220,8 +220,8 @@ mod tests {
         assert_eq!(card.room(), Some(Frames(768)));
         let underrun = card.write(&[9.0; 256], at_frame(768), &mut tape).unwrap();
         assert_eq!(underrun, Underrun { frame: Frames(768), missing: Frames(512) });
-        card.advance(at_frame(1_270), &mut tape);
-        assert!(tape.0[768..].iter().all(|value| *value == 0.0) && tape.0.len() == 1_271);
+        card.advance(at_frame(1_400), &mut tape);
+        assert!(tape.0[768..].iter().all(|value| *value == 0.0) && tape.0.len() == 1_401);
     }
 
     #[test]
