@@ -1,13 +1,15 @@
-//! How well two speakers agree on the hub's clock: by network and by drift.
+//! How well two speakers agree on the hub's clock, by network and by drift; and how well a speaker
+//! knows its sound card's.
 
 use std::fmt::Write;
 
-use antiphon_base::{ClockMap, Hub, Local, Ppm, Span, Timestamp, True};
-use antiphon_proto::sync::{ClockFilter, Exchange, ProbeSchedule};
+use antiphon_base::{ClockMap, Dac, Hub, Local, Ppm, Span, Timestamp, True};
+use antiphon_proto::sync::{ClockFilter, DacFilter, Exchange, ProbeSchedule};
 
 use crate::clock::{ClockSpec, SimClock};
 use crate::network::{DelayModel, Link, LossModel};
 use crate::rng::Rng;
+use crate::sound_card::{CardSpec, SoundCard, Wake};
 
 /// One world to measure in.
 #[derive(Debug, Clone, Copy)]
@@ -219,6 +221,130 @@ pub fn table(rows: &[(String, ClockRow)]) -> String {
             "{name:<46} {p50:>7.1} {p95:>6.1} {p99:>6.1} {max:>6.1}    | {median:>23.2} {worst:>6.2}   | \
              {:>14.1} % | {:>13.1} | {:>12.2}",
             row.covered, row.half_width_us, row.step_rms_us
+        );
+    }
+    text
+}
+
+/// A sound card to be followed: 50 us of stamp noise, 300 us of wake-up jitter, +-50 ppm.
+#[derive(Debug, Clone, Copy)]
+pub struct CardScenario {
+    /// How much its rate changes while it warms up.
+    pub warm_up: Ppm,
+    /// Time constant of the warm-up.
+    pub warms_for: Span,
+}
+
+/// How long a card is followed.
+const CARD_LASTS: Span = Span::from_s(300);
+
+/// When a card's row is read, ms after its start.
+pub const CARD_READ_MS: [i64; 5] = [200, 1_000, 10_000, 60_000, 300_000];
+
+/// One row of the sound cards' table.
+#[derive(Debug, Clone, Copy)]
+pub struct CardRow {
+    /// Root mean square error over the runs at each of [`CARD_READ_MS`], in microseconds.
+    pub rms_us: [f64; 5],
+    /// Greatest mean error over the runs, averaged over ten seconds, from 10 s on: bias.
+    pub bias_us: f64,
+    /// Share of errors within 1.96 stated standard deviations, per cent.
+    pub covered: f64,
+    /// Root mean square of the steps that the map makes from stamp to stamp, from 60 s on.
+    pub step_rms_us: f64,
+}
+
+/// Follows one card for each seed and gathers the row.
+pub fn measure_card(scenario: &CardScenario, seeds: std::ops::Range<u64>) -> CardRow {
+    let runs: Vec<CardRun> = seeds.map(|seed| follow_card(scenario, &Rng::new(seed))).collect();
+    let n = runs.len().max(1) as f64;
+    let rms = |k: usize| (runs.iter().map(|r| r.errors_us[k].powi(2)).sum::<f64>() / n).sqrt();
+    let looks = |r: &CardRun| r.errors_us.len();
+    let all: usize = runs.iter().map(looks).sum();
+    let means = (0..runs.iter().map(looks).min().unwrap_or(0))
+        .map(|k| runs.iter().map(|r| r.errors_us[k]).sum::<f64>() / n)
+        .collect::<Vec<_>>();
+    CardRow {
+        rms_us: CARD_READ_MS.map(|ms| rms((ms / CARD_LOOK_MS - 1) as usize)),
+        bias_us: means[100..]
+            .chunks(100)
+            .map(|c| c.iter().sum::<f64>().abs() / c.len() as f64)
+            .fold(0.0, f64::max),
+        covered: 100.0 * runs.iter().map(|r| r.covered).sum::<usize>() as f64 / all.max(1) as f64,
+        step_rms_us: (runs.iter().map(|r| r.step_square).sum::<f64>() / n).sqrt(),
+    }
+}
+
+/// Between two looks at a card's estimate.
+const CARD_LOOK_MS: i64 = 100;
+
+#[derive(Default)]
+struct CardRun {
+    errors_us: Vec<f64>,
+    covered: usize,
+    step_square: f64,
+}
+
+fn follow_card(scenario: &CardScenario, rng: &Rng) -> CardRun {
+    let lasts = CARD_LASTS + Span::from_s(1);
+    let host_spec =
+        ClockSpec { offset: Span::from_s(1_000_000), skew: Ppm(20.0), lasts, ..ClockSpec::default() };
+    let host = SimClock::<Local>::new(&host_spec, &mut rng.fork(2));
+    let skew = Ppm(rng.fork(1).between(-50.0, 50.0));
+    let CardScenario { warm_up, warms_for } = *scenario;
+    let clock = ClockSpec { skew, warm_up, warms_for, lasts, ..ClockSpec::default() };
+    let mut card = SoundCard::new(CardSpec { clock, ..CardSpec::default() }, Timestamp::ZERO, rng.fork(3));
+    let mut filter = DacFilter::new(card.spec().rate);
+    let (mut run, mut steps, mut before) = (CardRun::default(), 0, None);
+    loop {
+        let wake = card.wake(&host);
+        let running_ms = (wake.when - Timestamp::ZERO - card.spec().latency).as_ns() / 1_000_000;
+        if run.errors_us.len() as i64 * CARD_LOOK_MS >= CARD_LASTS.as_ns() / 1_000_000 {
+            run.step_square /= f64::from(steps.max(1));
+            return run;
+        }
+        filter.handle_stamp(wake.stamp_frame, wake.stamp_at);
+        let Some(map) = filter.map() else { continue };
+        let position = Timestamp::<Dac>::from_ns(card.spec().rate.span_of(wake.stamp_frame).as_ns());
+        if let (Some(before), true) = (before.replace(map), running_ms > 60_000) {
+            run.step_square += (map.apply(position) - before.apply(position)).as_us_f64().powi(2);
+            steps += 1;
+        }
+        if running_ms >= CARD_LOOK_MS * (run.errors_us.len() as i64 + 1) {
+            run.look(&map, position, &card, &host, &wake);
+        }
+    }
+}
+
+impl CardRun {
+    fn look(
+        &mut self,
+        map: &ClockMap<Dac, Local>,
+        position: Timestamp<Dac>,
+        card: &SoundCard,
+        host: &SimClock<Local>,
+        wake: &Wake,
+    ) {
+        let truth = host.at(card.converted_at(wake.stamp_frame));
+        let error_us = (map.apply(position) - truth).as_us_f64();
+        self.errors_us.push(error_us);
+        self.covered += usize::from(error_us.abs() <= 1.96 * map.sd_ns_at(position) / 1e3);
+    }
+}
+
+/// The sound cards' rows as text, each behind its name.
+pub fn card_table(rows: &[(String, CardRow)]) -> String {
+    let mut text = String::from(
+        "a sound card's clock, error us rms after     0.2 s    1 s   10 s   60 s  300 s | greatest bias us | \
+         in 95 % interval | steps us rms\n",
+    );
+    for (name, row) in rows {
+        let [a, b, c, d, e] = row.rms_us;
+        // Writing to a String cannot fail.
+        let _ = writeln!(
+            text,
+            "{name:<42} {a:>7.1} {b:>6.1} {c:>6.1} {d:>6.1} {e:>6.1} | {:>16.1} | {:>14.1} % | {:>12.2}",
+            row.bias_us, row.covered, row.step_rms_us
         );
     }
     text
