@@ -51,6 +51,15 @@ fn twenty_milliseconds_of_latency_are_enough() {
 }
 
 #[test]
+fn what_comes_long_before_its_start_is_still_there_when_it_starts() {
+    let mut rig = Rig::new(48_000, 256, 40e-6, sine(997.0, 0.5));
+    (rig.dac_0, rig.lead) = (144_000.4, 200_000);
+    rig.run(3.3);
+    assert_eq!((rig.last.concealed, rig.last.silent), (Frames(0), Frames(0)));
+    assert!(off_us(&rig, 3.004, 3.2).abs() < 0.01);
+}
+
+#[test]
 fn a_target_that_changes_before_the_start_is_simply_the_new_one() {
     let mut rig = Rig::new(48_000, 256, 0.0, sine(997.0, 0.5));
     rig.run(0.05).shift(700.9);

@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn the_mirrored_index_is_rubatos_own_for_an_hour() {
+    fn the_mirrored_index_is_rubatos_own_for_thousands_of_blocks() {
         let mut asrc = asrc(44_100);
         asrc.prime((0, 0.0), 48_000.0 / 44_100.0, |_, out| out.fill(0.0));
         // `block` asserts for every block that rubato asks for as many frames as the mirror says.
