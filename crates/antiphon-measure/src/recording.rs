@@ -7,7 +7,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use antiphon_base::SampleRate;
+use antiphon_base::{SampleRate, Timestamp, True};
 
 use crate::interpolate;
 use crate::timeline::{TimelineError, TrueTimeline};
@@ -96,6 +96,22 @@ impl Recording {
         Ok(Self { rate: wav.rate, samples: wav.channel(channel), timeline })
     }
 
+    /// What a perfect speaker would have recorded: `frames` frames of a sound card with `timeline`, of
+    /// a 48 kHz `source` whose frame 0 sounds at `origin` and of which `source_ns(t)` nanoseconds have
+    /// been played `t` nanoseconds later. For tests of what measures recordings.
+    pub fn ideal(
+        source: &[f32],
+        frames: usize,
+        timeline: TrueTimeline,
+        origin: Timestamp<True>,
+        source_ns: impl Fn(f64) -> f64,
+    ) -> Self {
+        let hz = f64::from(SampleRate::MEDIA.hz());
+        let position = |n: usize| source_ns(timeline.ns_at(n as f64, origin)) * hz / 1e9;
+        let samples = interpolate::resampled(source, frames, position);
+        Self { rate: SampleRate::MEDIA, samples, timeline }
+    }
+
     /// The same sound at the media rate: what has that nominal rate already is returned as it is;
     /// anything else is interpolated on its own true time axis.
     pub fn at_media_rate(self) -> Self {
@@ -179,7 +195,6 @@ fn read_timeline(path: &Path) -> Result<TrueTimeline, RecordingError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use antiphon_base::Timestamp;
 
     #[test]
     fn a_recording_comes_back_with_the_channel_asked_for_and_its_time() {

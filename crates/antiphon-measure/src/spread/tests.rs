@@ -1,5 +1,4 @@
 use super::*;
-use crate::interpolate;
 use crate::music;
 use crate::timeline::{Segment, TrueTimeline};
 
@@ -30,11 +29,7 @@ fn recorded(
     }
     let timeline = TrueTimeline::new(list).unwrap();
     let origin = Timestamp::from_ns(UPTIME_NS);
-    let samples = interpolate::resampled(source, frame as usize, |n| {
-        let ns = timeline.ns_at(n as f64, origin);
-        (ns - delay_ns(ns)) / FRAME_NS
-    });
-    Recording { rate: SampleRate::MEDIA, samples, timeline }
+    Recording::ideal(source, frame as usize, timeline, origin, |ns| ns - delay_ns(ns))
 }
 
 fn steady(source: &[f32], ppm: f64, lead_ns: f64, delay_ns: f64) -> Recording {

@@ -1,0 +1,41 @@
+# One command for each thing; each sets up what it needs. CARGO_TARGET_DIR is honoured.
+#
+#   make demo     hear and measure two speakers in time, without any hardware   (ARGS="--seconds 60")
+#   make test     every test, and the independent check of the measurement
+#   make check    format, lints, laws, licences, documentation
+#   make bench    the figures of docs/figures.md, measured on this machine       (minutes)
+
+ARGS ?=
+CARGO ?= cargo
+
+.PHONY: demo test test-slow cross-check check fmt bench setup
+
+demo: setup
+	$(CARGO) run --locked --release --package antiphon-cli --bin antiphon -- demo $(ARGS)
+
+test: setup
+	$(CARGO) test --locked --workspace --quiet
+	$(MAKE) --no-print-directory cross-check
+
+# Long runs marked #[ignore], optimised: minutes.
+test-slow: setup
+	$(CARGO) test --locked --workspace --release -- --ignored
+
+# The spread of two made-up recordings, by antiphon-measure and by scripts/check_spread.py: within 1 us.
+cross-check: setup
+	$(CARGO) run --locked --quiet --package antiphon-measure --example cross_check -- scripts/check_spread.py
+
+check: setup
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets --quiet -- -D warnings
+	$(CARGO) xtask tidy
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --document-private-items --quiet
+
+fmt:
+	$(CARGO) fmt --all
+
+bench: setup
+	scripts/bench.sh $(ARGS)
+
+setup:
+	@scripts/setup.sh

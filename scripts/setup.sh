@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# Installs what building, testing and the demo need, where it is missing; quick when nothing is.
+# Rust itself is assumed. On Debian and Ubuntu packages come through apt when this runs as root or
+# with a sudo that asks nothing; otherwise it ends with one line that says what to install.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+if ! command -v cargo >/dev/null; then
+    echo "setup: Rust is missing; install it from https://rustup.rs and run this again" >&2
+    exit 1
+fi
+for component in rustfmt clippy-driver; do
+    if ! command -v "$component" >/dev/null; then
+        echo "setup: $component is missing; run: rustup component add rustfmt clippy" >&2
+        exit 1
+    fi
+done
+
+missing=()
+command -v cc >/dev/null || missing+=(build-essential)
+scripts/python -c '' 2>/dev/null || missing+=(python3 python3-numpy)
+[ ${#missing[@]} -eq 0 ] && exit 0
+
+as_root=()
+if [ "$(id -u)" -ne 0 ]; then
+    if command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
+        as_root=(sudo -n)
+    else
+        echo "setup: please install: ${missing[*]}  (Debian, Ubuntu: sudo apt-get install ${missing[*]})" >&2
+        exit 1
+    fi
+fi
+if ! command -v apt-get >/dev/null; then
+    echo "setup: please install the equivalent of: ${missing[*]}" >&2
+    exit 1
+fi
+echo "setup: installing ${missing[*]}" >&2
+"${as_root[@]}" apt-get update -qq
+"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+scripts/python -c ''
