@@ -12,6 +12,7 @@ use std::net::SocketAddr;
 use antiphon_base::{ClockId, Hub as HubClock, SessionId, Span, SpeakerId, Timestamp};
 
 use crate::session::message::{HubMessage, Refusal, RefusalCode, SpeakerMessage, SpeakerSettings, Welcome};
+use crate::wire::WireError;
 use crate::wire::clock::{Probe, Reply};
 use crate::wire::feedback::Nack;
 use crate::wire::seal::{Kind, peek_session};
@@ -89,7 +90,7 @@ pub struct HubCounters {
     pub malformed: u64,
     /// Encoded units that nobody wanted: an unknown variant, a frame out of turn, or too large.
     pub unexpected: u64,
-    /// Encoded units that came after their presentation: numbered, not sent.
+    /// Encoded units that came after their presentation, or were passed over because they would have.
     pub stale: u64,
     /// Datagrams that found the transmit queue full.
     pub overflowed: u64,
@@ -203,16 +204,19 @@ impl Hub {
             self.counters.refused += 1;
             return;
         };
-        match (kind, Probe::parse(body), Nack::parse(body)) {
-            (Kind::ClockProbe, Ok(probe), _) => self.answer(now, received_at, from, number, probe),
-            (Kind::Feedback, _, Ok(nack)) => self.retransmit(now, number, &nack),
-            _ => self.counters.malformed += 1,
-        }
+        let understood = match kind {
+            Kind::ClockProbe => {
+                Probe::parse(body).map(|probe| self.answer(now, received_at, from, number, probe))
+            }
+            Kind::Feedback => Nack::parse(body).map(|nack| self.retransmit(now, number, &nack)),
+            Kind::Media | Kind::ClockReply | Kind::Notice => Err(WireError::Unknown),
+        };
+        self.counters.malformed += u64::from(understood.is_err());
     }
 
     /// Repeats notices and ends silent sessions; call it at [`poll_timeout`](Self::poll_timeout).
     pub fn handle_timeout(&mut self, now: Timestamp<HubClock>) {
-        self.programme.note_burst(now);
+        self.counters.stale += self.programme.begin_burst(now);
         self.repeat_notices(now);
         let silent: Vec<_> = self
             .sessions
@@ -380,12 +384,12 @@ impl Hub {
 
     fn retransmit(&mut self, now: Timestamp<HubClock>, number: SessionId, nack: &Nack) {
         let Some(session) = self.sessions.get_mut(&number) else { return };
-        let own = session.stream == Some(nack.ssrc) || session.previous == Some(nack.ssrc);
-        let stream = self.programme.stream(nack.ssrc).filter(|_| own && session.addr().is_some());
+        let stream = self.programme.stream(nack.ssrc).filter(|_| session.addr().is_some());
         // A speaker that plays later than the programme can use a packet for longer.
         let grace = Span::from_us(session.settings.delay_us.max(0));
         for &wire in &nack.missing {
             let found = stream.and_then(|stream| stream.history().find(stream.next_sequence() - 1, wire));
+            let found = found.filter(|sent| session.was_sent(nack.ssrc, sent.sequence));
             let useful = found.filter(|sent| self.programme.is_still_heard(sent.presentation, now, grace));
             if !session.allow_retransmission(useful.is_some()) {
                 continue;

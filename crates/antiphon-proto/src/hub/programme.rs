@@ -97,10 +97,22 @@ impl Programme {
         presentation + grace > now && !stopped
     }
 
-    pub(super) fn note_burst(&mut self, now: Timestamp<HubClock>) {
-        if let Some(running) = &mut self.running {
-            running.burst = running.burst.max(now);
+    /// Notes that a burst is looked at. After a stall of the hub or its source, streams go on with what can
+    /// still be heard; the number of units passed over.
+    pub(super) fn begin_burst(&mut self, now: Timestamp<HubClock>) -> u64 {
+        let Some(running) = &mut self.running else { return 0 };
+        running.burst = running.burst.max(now);
+        let heard = running.timeline.frame_at(now);
+        let mut passed = 0;
+        for stream in &mut self.streams {
+            let (next, unit) = (stream.packets.next_frame(), stream.packets.variant().packet_frames());
+            let late = (heard.0 - next.0).div_euclid(unit.0).max(0);
+            if stream.unused_since.is_none() && late > 0 {
+                stream.packets.continue_at(Frames(next.0 + late * unit.0));
+                passed += late as u64;
+            }
         }
+        passed
     }
 
     pub(super) fn deadline(&self) -> Option<Deadline<HubClock>> {
@@ -298,10 +310,12 @@ impl Hub {
 
     fn move_session(&mut self, number: SessionId, stream: Option<u32>) {
         let Some(session) = self.sessions.get_mut(&number) else { return };
-        if session.stream != stream {
-            session.previous = session.stream;
-            session.stream = stream;
+        if session.stream == stream {
+            return;
         }
+        let left = session.stream.and_then(|ssrc| self.programme.stream(ssrc));
+        session.previous = left.map(|left| (left.ssrc(), left.next_sequence()));
+        session.stream = stream;
     }
 
     /// Queues what `ssrc` has sent of the frames from `from` on.

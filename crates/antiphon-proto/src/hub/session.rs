@@ -83,7 +83,7 @@ pub struct SessionSnapshot {
 struct Allowance(u32);
 
 impl Allowance {
-    /// Two bursts of half a second of 2.5 ms packets: what a long fade of the radio takes at once.
+    /// A second of 2.5 ms packets: what a long fade of the radio takes at once.
     const MOST: u32 = 400;
 
     fn earn(&mut self) {
@@ -106,8 +106,8 @@ pub(super) struct Session {
     pub(super) streaming: bool,
     /// The stream (RTP source identifier) that it is sent.
     pub(super) stream: Option<u32>,
-    /// The stream before, whose packets it may still ask for.
-    pub(super) previous: Option<u32>,
+    /// The stream before, and the first (extended) number in it that was not meant for this speaker any more.
+    pub(super) previous: Option<(u32, u64)>,
     pub(super) stats: Option<SpeakerStats>,
     pub(super) last_heard: Timestamp<Hub>,
     addr: Option<(SocketAddr, u64)>,
@@ -167,6 +167,11 @@ impl Session {
             self.addr = Some((from, counter));
         }
         Ok(opened)
+    }
+
+    /// Whether packet `sequence` of stream `ssrc` was meant for this speaker.
+    pub(super) fn was_sent(&self, ssrc: u32, sequence: u64) -> bool {
+        self.stream == Some(ssrc) || self.previous.is_some_and(|(left, end)| left == ssrc && sequence < end)
     }
 
     pub(super) fn addr(&self) -> Option<SocketAddr> {

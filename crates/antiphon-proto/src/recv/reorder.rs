@@ -39,13 +39,12 @@ pub struct Reorder {
 }
 
 impl Reorder {
-    /// A stream whose first received packet has the number `wire`. Returns its extended number too.
+    /// A stream whose first received packet has the number `wire`, and is then to be accepted like any other.
+    /// Returns its extended number too.
     pub fn new(wire: u16) -> (Self, u64) {
         // Not near zero, so that packets before the first one have numbers as well.
         let first = 1 << 32 | u64::from(wire);
-        let mut reorder = Self { newest: first, seen: [0; (WINDOW / 64) as usize], strangers: 0 };
-        reorder.mark(first);
-        (reorder, first)
+        (Self { newest: first - 1, seen: [0; (WINDOW / 64) as usize], strangers: 0 }, first)
     }
 
     /// The newest extended number.
@@ -117,9 +116,16 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::BTreeSet;
 
+    /// A stream that has received its first packet.
+    fn begun(wire: u16) -> (Reorder, u64) {
+        let (mut reorder, first) = Reorder::new(wire);
+        assert_eq!(reorder.accept(wire), Arrival::New { sequence: first, missing: first..first });
+        (reorder, first)
+    }
+
     #[test]
     fn numbers_go_on_over_the_wrap() {
-        let (mut reorder, first) = Reorder::new(65_534);
+        let (mut reorder, first) = begun(65_534);
         assert_eq!(
             reorder.accept(65_535),
             Arrival::New { sequence: first + 1, missing: first + 1..first + 1 }
@@ -127,12 +133,13 @@ mod tests {
         assert_eq!(reorder.accept(2), Arrival::New { sequence: first + 4, missing: first + 2..first + 4 });
         assert_eq!(reorder.accept(0), Arrival::Filled(first + 2));
         assert_eq!(reorder.accept(0), Arrival::Duplicate);
-        assert_eq!(reorder.accept(65_500), Arrival::Filled(first - 34), "before the first received");
+        assert_eq!(reorder.accept(65_533), Arrival::Filled(first - 1), "before the first received");
+        assert_eq!(reorder.accept(65_533), Arrival::Duplicate);
     }
 
     #[test]
     fn one_number_from_afar_changes_nothing_but_a_row_of_them_does() {
-        let (mut reorder, first) = Reorder::new(30_000);
+        let (mut reorder, first) = begun(30_000);
         assert_eq!(reorder.accept(20_000), Arrival::TooOld);
         assert_eq!(
             reorder.accept(30_001),
@@ -146,7 +153,7 @@ mod tests {
 
     #[test]
     fn after_a_long_absence_the_stream_is_taken_up_where_it_is() {
-        let (mut reorder, first) = Reorder::new(100);
+        let (mut reorder, first) = begun(100);
         assert_eq!(reorder.accept(4_100), Arrival::Restarted(first + 4_000));
         assert_eq!(reorder.accept(4_099), Arrival::Filled(first + 3_999));
     }
@@ -157,7 +164,7 @@ mod tests {
             start: u16, order in prop::collection::vec(0u16..400, 1..1_000),
         ) {
             // Model: a set of the numbers seen.
-            let (mut reorder, first) = Reorder::new(start);
+            let (mut reorder, first) = begun(start);
             let mut seen = BTreeSet::from([first]);
             for step in order {
                 match reorder.accept(start.wrapping_add(step)) {

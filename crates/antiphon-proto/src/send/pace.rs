@@ -39,7 +39,8 @@ impl Pace {
             return self.timeline.first_frame;
         }
         let span = Span::from_ns(self.interval.as_ns().saturating_mul(bursts));
-        self.timeline.first_frame + SampleRate::MEDIA.frames_in(span)
+        // Rounded up: a frame that begins within the burst's span goes with it.
+        self.timeline.first_frame + SampleRate::MEDIA.frames_in(span - Span::from_ns(1)) + Frames(1)
     }
 
     /// The next burst after `now`.

@@ -8,10 +8,12 @@ use std::collections::VecDeque;
 
 use antiphon_base::{ClockId, ClockMap, Epoch, Frames, Hub as HubClock, Local, SessionId, Span, Timestamp};
 
-use crate::recv::receiver::{Context, Receiver};
+use crate::recv::recover::Urgency;
+use crate::recv::{Context, Receiver};
 use crate::session::message::{HubMessage, PacketCounters, SpeakerMessage, Welcome};
 use crate::sync::{ClockFilter, ClockQuality, Exchange, ProbeSchedule};
 use crate::timeline::{Deadline, Reason, Timeline};
+use crate::wire::WireError;
 use crate::wire::clock::{Probe, Reply};
 use crate::wire::notice::Stop;
 use crate::wire::rtp::MediaPacket;
@@ -80,6 +82,8 @@ pub struct Speaker {
     release_lead: Span,
     receiver: Receiver,
     timeline: Option<Timeline>,
+    /// Whether the hub's message has said the timeline, not only a packet.
+    timeline_told: bool,
     counters: PacketCounters,
     messages: VecDeque<SpeakerMessage>,
     events: VecDeque<SpeakerEvent>,
@@ -92,8 +96,11 @@ pub struct Speaker {
 struct RoundTrip(Option<Span>);
 
 impl RoundTrip {
+    /// Beyond, a path is of no use for requests; and nobody's nonsense shall last.
+    const LONGEST: Span = Span::from_s(2);
+
     fn take(&mut self, sample: Span) {
-        let sample = sample.max(Span::ZERO);
+        let sample = sample.clamp(Span::ZERO, Self::LONGEST);
         self.0 = Some(self.0.map_or(sample, |smooth| smooth + (sample - smooth) / 8));
     }
 
@@ -115,6 +122,7 @@ impl Speaker {
             release_lead: config.release_lead,
             receiver: Receiver::default(),
             timeline: None,
+            timeline_told: false,
             counters: PacketCounters::default(),
             messages: VecDeque::new(),
             events: VecDeque::new(),
@@ -136,7 +144,7 @@ impl Speaker {
             last_heard: now,
             silent_said: false,
             probes: ProbeSchedule::new(now),
-            probe_due: true,
+            probe_due: false,
             next_probe: 0,
             pending: VecDeque::new(),
             stopped: None,
@@ -167,7 +175,11 @@ impl Speaker {
             }
             HubMessage::Timeline { epoch, first_frame, presentation_ns } => {
                 let presentation = Timestamp::from_ns(presentation_ns);
-                self.learn(Timeline { epoch: Epoch(epoch), first_frame: Frames(first_frame), presentation });
+                self.be_told(Timeline {
+                    epoch: Epoch(epoch),
+                    first_frame: Frames(first_frame),
+                    presentation,
+                });
             }
             HubMessage::Stop { epoch, at_ns } => {
                 self.stop(now, Stop { epoch: Epoch(epoch), at: Timestamp::from_ns(at_ns) });
@@ -192,12 +204,13 @@ impl Speaker {
         let Ok((kind, body)) = session.opening.open(bytes) else { return };
         session.last_heard = session.last_heard.max(now);
         let was_silent = std::mem::take(&mut session.silent_said);
-        match (kind, Reply::parse(body), Stop::parse(body), MediaPacket::parse(body)) {
-            (Kind::Media, _, _, Ok(packet)) => self.take_media(now, &packet),
-            (Kind::ClockReply, Ok(reply), ..) => self.take_reply(now, received_at, &reply),
-            (Kind::Notice, _, Ok(stop), _) => self.stop(now, stop),
-            _ => self.counters.malformed += 1,
-        }
+        let understood = match kind {
+            Kind::Media => MediaPacket::parse(body).map(|packet| self.take_media(now, &packet)),
+            Kind::ClockReply => Reply::parse(body).map(|reply| self.take_reply(now, received_at, &reply)),
+            Kind::Notice => Stop::parse(body).map(|stop| self.stop(now, stop)),
+            Kind::ClockProbe | Kind::Feedback => Err(WireError::Unknown),
+        };
+        self.counters.malformed += u64::from(understood.is_err());
         if was_silent {
             self.resume(now);
         }
@@ -223,12 +236,9 @@ impl Speaker {
         let probe = Deadline { at: session.probes.due(), reason: Reason::Probe };
         let silent = Deadline { at: session.last_heard + HUB_SILENCE, reason: Reason::HubSilent };
         let silent = Some(silent).filter(|_| !session.silent_said);
-        let missing = self.receiver.poll_timeout(self.release_lead, self.round_trip.get());
-        let to_local = self.receiver.map(self.filter.map());
-        let missing = missing.zip(to_local).map(|((at, reason), map)| {
-            // One nanosecond later: rounding must not wake the shell before the time it waits for.
-            Deadline { at: map.inverse().apply(at) + Span::from_ns(1), reason }
-        });
+        // The instant does not matter here: only the map and the urgency do.
+        let missing = self.receiver.poll_timeout(&self.context(session.last_heard));
+        let missing = missing.map(|(at, reason)| Deadline { at, reason });
         Deadline::earlier(Deadline::earlier(Some(probe), silent), missing)
     }
 
@@ -321,6 +331,7 @@ impl Speaker {
         // Another boot counts frames, epochs and packets anew.
         self.receiver.reset();
         self.timeline = None;
+        self.timeline_told = false;
     }
 
     /// What the receiving side needs to know at `now`.
@@ -329,17 +340,18 @@ impl Speaker {
             now,
             map: self.filter.map(),
             latency: self.session.as_ref().map_or(Span::ZERO, |session| session.latency),
-            round_trip: self.round_trip.get(),
-            release_lead: self.release_lead,
-            epoch_start: self.timeline.map(|timeline| (timeline.epoch, timeline.first_frame)),
+            urgency: Urgency { round_trip: self.round_trip.get(), release_lead: self.release_lead },
+            epoch_start: self
+                .timeline
+                .filter(|_| self.timeline_told)
+                .map(|timeline| (timeline.epoch, timeline.first_frame)),
         }
     }
 
     fn take_media(&mut self, now: Timestamp<Local>, packet: &MediaPacket<'_>) {
-        let newer = self.timeline.is_none_or(|known| packet.epoch > known.epoch);
-        if newer {
+        if self.timeline.is_none_or(|known| packet.epoch > known.epoch) {
             let (epoch, first_frame, presentation) = (packet.epoch, packet.first_frame, packet.presentation);
-            self.learn(Timeline { epoch, first_frame, presentation });
+            self.learn(Timeline { epoch, first_frame, presentation }, false);
         }
         let context = self.context(now);
         self.receiver.handle_packet(packet, &context, &mut self.counters);
@@ -357,12 +369,22 @@ impl Speaker {
         self.synced_at = Some(now);
     }
 
-    fn learn(&mut self, timeline: Timeline) {
-        let known = self.timeline;
-        if known.is_none_or(|known| known != timeline && timeline.epoch >= known.epoch) {
-            self.timeline = Some(timeline);
-            self.push_event(SpeakerEvent::Timeline(timeline));
+    /// The hub says what begins. Where it says an epoch again, that one goes on: a stop of it is void.
+    fn be_told(&mut self, timeline: Timeline) {
+        if self.timeline.is_some_and(|known| timeline.epoch < known.epoch) {
+            return;
         }
+        if let Some(session) = &mut self.session {
+            session.stopped = session.stopped.filter(|stop| stop.epoch != timeline.epoch);
+        }
+        self.receiver.go_on(timeline.epoch);
+        self.learn(timeline, true);
+    }
+
+    fn learn(&mut self, timeline: Timeline, told: bool) {
+        self.timeline = Some(timeline);
+        self.timeline_told = told;
+        self.push_event(SpeakerEvent::Timeline(timeline));
     }
 
     fn stop(&mut self, now: Timestamp<Local>, stop: Stop) {
@@ -371,7 +393,8 @@ impl Speaker {
             return;
         }
         let context = self.context(now);
-        self.receiver.stop(stop.epoch, stop.at, &context);
+        self.receiver.stop(stop.epoch, stop.at, &context, &mut self.counters);
+        self.take_units();
         self.push_event(SpeakerEvent::Stop { epoch: stop.epoch, at: stop.at });
     }
 
