@@ -79,7 +79,7 @@ fn datagrams() -> Vec<Vector> {
         ("rtp-fragment", fragment()),
         ("clock-probe", probe()),
         ("clock-reply", written(|out| reply.write(out))),
-        ("feedback-nack", written(|out| drop(nack.write(out)))),
+        ("feedback-nack", written(|out| assert_eq!(nack.write(out), 4))),
         ("notice-stop", written(|out| stop.write(out))),
         ("seal-media", sealed(&mut down, Kind::Media, &media())),
         ("seal-notice", sealed(&mut down, Kind::Notice, &written(|out| stop.write(out)))),
