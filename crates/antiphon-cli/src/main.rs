@@ -1,2 +1,80 @@
-//! The `antiphon` binary.
-fn main() {}
+//! Law: arguments as typed -> plan as meant -> work; data on stdout, everything else on stderr.
+//!
+//! The `antiphon` program. Whatever goes wrong ends in one sentence that names the thing and the
+//! remedy, and in an exit code of [`exit::Exit`].
+
+mod args;
+
+mod plan;
+
+mod exit;
+
+mod terminal;
+
+mod signals;
+
+mod dirs;
+
+mod find;
+
+mod hub;
+
+mod speaker;
+
+mod play;
+
+mod status;
+
+mod settings;
+
+mod instruments;
+
+mod generate;
+
+mod demo;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Args, Verb};
+use exit::{Exit, Failure};
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    terminal::start_log(&args);
+    match work(args.verb) {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            terminal::complain(&failure);
+            failure.exit.into()
+        }
+    }
+}
+
+fn work(verb: Verb) -> Result<Exit, Failure> {
+    match verb {
+        Verb::Demo(args) => demo::run(&args).map(demo_exit).map_err(|error| Failure::failed(error.to_string())),
+        Verb::Hub(args) => hub::run(args),
+        Verb::Speaker(args) => speaker::run(args),
+        Verb::Play(args) => play::run(args),
+        Verb::Status(args) => status::run(&args),
+        Verb::Speakers(args) => status::speakers(&args),
+        Verb::Volume(args) => settings::volume(&args),
+        Verb::Delay(args) => settings::delay(&args),
+        Verb::Role(args) => settings::role(&args),
+        Verb::Codec(args) => settings::codec(&args),
+        Verb::Latency(args) => settings::latency(&args),
+        Verb::Ctl(args) => settings::ctl(&args),
+        Verb::Access(args) => settings::access(&args),
+        Verb::Impair(args) => instruments::impair(args),
+        Verb::Witness(args) => instruments::witness(args),
+        Verb::Completions { shell } => generate::completions(shell),
+        Verb::Man => generate::man(),
+    }
+}
+
+/// Figures that the machine's own stalls have spoilt are no figures.
+fn demo_exit(report: antiphon_api::demo::DemoReport) -> Exit {
+    if report.conclusive { Exit::Ok } else { Exit::Untrustworthy }
+}

@@ -3,27 +3,32 @@
 use std::fs;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use antiphon_api::local::{MAX_LINE, TIMEOUT, socket_path};
 use antiphon_api::{ErrorBody, ErrorCode, LocalReply, LocalRequest, json};
 use antiphon_proto::session::message::is_name;
 use antiphon_proto::session::{Pairing, PublicKey};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use nix::unistd::Uid;
 
 use crate::options::HubError;
 use crate::state::{Store, files, random_bytes};
 
+/// After a question that failed (no descriptors left, perhaps) the thread breathes.
+const PAUSE: std::time::Duration = std::time::Duration::from_millis(10);
+
 /// The socket's thread; ends, and removes the socket, when dropped.
 pub struct LocalDoor {
     path: PathBuf,
-    stop: Arc<AtomicBool>,
+    /// Its end wakes the thread, whatever has become of the path.
+    stop: Option<UnixStream>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -49,21 +54,19 @@ impl LocalDoor {
         files::make_private_dir(runtime_dir)?;
         let path = socket_path(runtime_dir);
         let listener = listen_at(&path)?;
-        let stop = Arc::new(AtomicBool::new(false));
+        listener.set_nonblocking(true)?;
+        let (stop, stopped) = UnixStream::pair()?;
         let host = Host { store, name: name.to_owned(), open, listen };
-        let stopping = stop.clone();
         let thread = std::thread::Builder::new()
             .name("antiphon-local".into())
-            .spawn(move || host.run(&listener, &stopping))?;
-        Ok(Self { path, stop, thread: Some(thread) })
+            .spawn(move || host.run(&listener, &stopped))?;
+        Ok(Self { path, stop: Some(stop), thread: Some(thread) })
     }
 }
 
 impl Drop for LocalDoor {
     fn drop(&mut self) {
-        self.stop.store(true, Ordering::Release);
-        // The thread waits in accept: knock once more.
-        let _ = UnixStream::connect(&self.path);
+        self.stop = None;
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
@@ -86,24 +89,31 @@ fn listen_at(path: &Path) -> Result<UnixListener, HubError> {
 
 impl Host {
     /// One at a time: each question takes at most [`TIMEOUT`], and only the hub's own user asks.
-    fn run(&self, listener: &UnixListener, stop: &AtomicBool) {
-        for stream in listener.incoming() {
-            if stop.load(Ordering::Acquire) {
+    fn run(&self, listener: &UnixListener, stopped: &UnixStream) {
+        loop {
+            let mut fds = [
+                PollFd::new(listener.as_fd(), PollFlags::POLLIN),
+                PollFd::new(stopped.as_fd(), PollFlags::POLLIN),
+            ];
+            let waited = poll(&mut fds, PollTimeout::NONE);
+            if fds[1].any() == Some(true) {
                 return;
             }
-            match stream.and_then(|stream| self.answer(stream)) {
+            let accepted = waited.map_err(io::Error::from).and_then(|_| listener.accept());
+            let answered = accepted.and_then(|(stream, _)| self.answer(stream));
+            match answered {
                 Ok(()) => {}
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
                 Err(error) => {
                     tracing::debug!("a local question was not answered: {error}");
-                    if error.kind() == ErrorKind::Other {
-                        std::thread::sleep(std::time::Duration::from_millis(10));
-                    }
+                    std::thread::sleep(PAUSE);
                 }
             }
         }
     }
 
     fn answer(&self, mut stream: UnixStream) -> io::Result<()> {
+        stream.set_nonblocking(false)?;
         stream.set_read_timeout(Some(TIMEOUT))?;
         stream.set_write_timeout(Some(TIMEOUT))?;
         let reply = match own_user(&stream) {

@@ -1,0 +1,380 @@
+//! The command line as typed.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use antiphon_api::HubAddress;
+use antiphon_audio::source::PcmFormat;
+use antiphon_audio::uri::OutputUri;
+use antiphon_base::{Role, Span};
+use antiphon_net::Warp;
+use antiphon_net::impair::{Blackout, Delay, Jitter, Loss};
+use antiphon_proto::session::Codec;
+use clap::{ArgAction, Parser, Subcommand};
+
+use crate::demo::DemoArgs;
+use crate::plan::{Place, Volume, parse_signed_span, parse_span};
+
+/// One source on two or more speakers, exactly together
+#[derive(Debug, Parser)]
+#[command(name = "antiphon", version, propagate_version = true, max_term_width = 100)]
+#[command(
+    after_help = "Exit codes: 0 ok, 1 failed, 2 usage, 3 hub unreachable, 4 not found, 5 not permitted, \
+                        6 measurement not trustworthy, 130 interrupted."
+)]
+pub struct Args {
+    /// What to do
+    #[command(subcommand)]
+    pub verb: Verb,
+
+    /// Say more on stderr; twice: everything. ANTIPHON_LOG=module=level says it finer
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// What the program does.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Show that it works: two speakers without hardware, judged by their recordings
+    Demo(DemoArgs),
+
+    /// Run the hub: speakers join it, players stream to it
+    Hub(HubArgs),
+
+    /// Run a speaker: joins a hub and plays its part
+    Speaker(SpeakerArgs),
+
+    /// Play a file on speakers
+    Play(PlayArgs),
+
+    /// Show the hub, what plays, and how well every speaker keeps time
+    Status(ReadArgs),
+
+    /// List the speakers
+    Speakers(ReadArgs),
+
+    /// Set a speaker's volume: 0dB, -6.5dB, mute or unmute
+    Volume(VolumeArgs),
+
+    /// Let a speaker play later (or earlier): 2.5ms, -300us
+    Delay(DelayArgs),
+
+    /// Set which part of the programme a speaker plays: left, right, both, mono, ch1 to ch8
+    Role(RoleArgs),
+
+    /// Set how a speaker's audio is encoded: l16, l24, flac, opus
+    Codec(CodecArgs),
+
+    /// Set the time from hub to loudspeaker, the same for all: 20ms to 2s
+    Latency(LatencyArgs),
+
+    /// Control what is playing
+    Ctl(CtlArgs),
+
+    /// Show a code that pairs one speaker on another machine
+    Access(HubOnlyArgs),
+
+    /// Relay UDP and TCP as a bad network would: delay, jitter, loss
+    Impair(ImpairArgs),
+
+    /// Log this machine's own stalls as JSON lines
+    Witness(WitnessArgs),
+
+    /// Print completions for a shell
+    #[command(hide = true)]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+
+    /// Print the manual page
+    #[command(hide = true)]
+    Man,
+}
+
+/// Where the hub is.
+#[derive(Debug, Clone, clap::Args)]
+pub struct HubOnlyArgs {
+    /// The hub [default: the one on this machine, else the one found in the network]
+    #[arg(long, value_name = "HOST:PORT", env = "ANTIPHON_HUB")]
+    pub hub: Option<HubAddress>,
+}
+
+/// `antiphon hub`
+#[derive(Debug, clap::Args)]
+pub struct HubArgs {
+    /// Address and port, TCP for control and UDP for media; port 0 takes a free one
+    #[arg(long, default_value = "0.0.0.0:7755", value_name = "ADDR:PORT", env = "ANTIPHON_LISTEN")]
+    pub listen: SocketAddr,
+
+    /// The hub's name [default: this machine's]
+    #[arg(long, env = "ANTIPHON_NAME")]
+    pub name: Option<String>,
+
+    /// Time from hub to loudspeaker, the same for all
+    #[arg(long, default_value = "200ms", value_parser = parse_span, value_name = "TIME", env = "ANTIPHON_LATENCY")]
+    pub latency: Span,
+
+    /// Let anybody in the network join and listen, unpaired and unencrypted
+    #[arg(long)]
+    pub open: bool,
+
+    /// Do not announce the hub in the network
+    #[arg(long)]
+    pub no_mdns: bool,
+}
+
+/// `antiphon speaker`
+#[derive(Debug, clap::Args)]
+pub struct SpeakerArgs {
+    /// The speaker's name [default: this machine's]
+    #[arg(long, env = "ANTIPHON_NAME")]
+    pub name: Option<String>,
+
+    /// The hub to join [default: the one on this machine, else the one found in the network]
+    #[arg(long, value_name = "HOST:PORT", env = "ANTIPHON_HUB")]
+    pub hub: Option<HubAddress>,
+
+    /// Part of the programme: left, right, both, mono, ch1 to ch8
+    #[arg(long)]
+    pub role: Option<Role>,
+
+    /// Where to play: virtual:PATH?ppm=+40, wav:PATH, null:
+    #[arg(long, default_value = "null:", value_name = "URI", env = "ANTIPHON_OUTPUT")]
+    pub output: OutputUri,
+
+    /// The six digits that `antiphon access` shows on the hub's machine
+    #[arg(long, value_name = "DIGITS")]
+    pub code: Option<String>,
+
+    /// Join an open hub: anybody in the network can listen and interfere
+    #[arg(long)]
+    pub open: bool,
+
+    /// Encodings to accept, best first, separated by commas
+    #[arg(long, value_delimiter = ',', default_value = "l24,l16,flac,opus")]
+    pub codecs: Vec<Codec>,
+
+    /// For tests: make this process's clock wrong, e.g. ppm=+40&offset_s=1234.5&wander_ppm=1
+    #[arg(long, value_name = "WARP")]
+    pub local_clock: Option<Warp>,
+}
+
+/// `antiphon play`
+#[derive(Debug, clap::Args)]
+pub struct PlayArgs {
+    /// An audio file, or - for raw samples on standard input
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+
+    /// What standard input is: SAMPLE:RATE:CHANNELS, e.g. s16le:48000:2
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<PcmFormat>,
+
+    /// A speaker that plays the left channel
+    #[arg(long, value_name = "NAME")]
+    pub left: Vec<String>,
+
+    /// A speaker that plays the right channel
+    #[arg(long, value_name = "NAME")]
+    pub right: Vec<String>,
+
+    /// A speaker, in its own role or in the one given [default: all speakers, each in its own]
+    #[arg(long, value_name = "NAME[:ROLE]")]
+    pub to: Vec<String>,
+
+    /// Time from hub to loudspeaker, the same for all
+    #[arg(long, value_parser = parse_span, value_name = "TIME", env = "ANTIPHON_LATENCY")]
+    pub latency: Option<Span>,
+
+    /// How long to wait for the named speakers
+    #[arg(long, default_value = "5s", value_parser = parse_span, value_name = "TIME")]
+    pub wait: Span,
+
+    /// The hub [default: the one on this machine, else one inside this program]
+    #[arg(long, value_name = "HOST:PORT", env = "ANTIPHON_HUB")]
+    pub hub: Option<HubAddress>,
+}
+
+/// Verbs that read.
+#[derive(Debug, Clone, clap::Args)]
+pub struct ReadArgs {
+    /// Where to ask
+    #[command(flatten)]
+    pub at: HubOnlyArgs,
+
+    /// Print JSON with a stable schema
+    #[arg(long)]
+    pub json: bool,
+
+    /// Go on, once a second
+    #[arg(long)]
+    pub watch: bool,
+}
+
+/// `antiphon volume`
+#[derive(Debug, clap::Args)]
+pub struct VolumeArgs {
+    /// The speaker
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// 0dB is as the source; mute and unmute keep the volume
+    #[arg(value_name = "VOLUME", allow_hyphen_values = true)]
+    pub volume: Volume,
+    /// Where to ask
+    #[command(flatten)]
+    pub at: HubOnlyArgs,
+}
+
+/// `antiphon delay`
+#[derive(Debug, clap::Args)]
+pub struct DelayArgs {
+    /// The speaker
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// Later than the others; negative: earlier
+    #[arg(value_name = "TIME", value_parser = parse_signed_span, allow_hyphen_values = true)]
+    pub delay: Span,
+    /// Where to ask
+    #[command(flatten)]
+    pub at: HubOnlyArgs,
+}
+
+/// `antiphon role`
+#[derive(Debug, clap::Args)]
+pub struct RoleArgs {
+    /// The speaker
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// Its part of the programme
+    #[arg(value_name = "ROLE")]
+    pub role: Role,
+    /// Where to ask
+    #[command(flatten)]
+    pub at: HubOnlyArgs,
+}
+
+/// `antiphon codec`
+#[derive(Debug, clap::Args)]
+pub struct CodecArgs {
+    /// The speaker
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// How its audio is encoded
+    #[arg(value_name = "CODEC")]
+    pub codec: Codec,
+    /// Where to ask
+    #[command(flatten)]
+    pub at: HubOnlyArgs,
+}
+
+/// `antiphon latency`
+#[derive(Debug, clap::Args)]
+pub struct LatencyArgs {
+    /// Time from hub to loudspeaker
+    #[arg(value_name = "TIME", value_parser = parse_span)]
+    pub latency: Span,
+    /// Where to ask
+    #[command(flatten)]
+    pub at: HubOnlyArgs,
+}
+
+/// `antiphon ctl`
+#[derive(Debug, clap::Args)]
+pub struct CtlArgs {
+    /// What to do
+    #[command(subcommand)]
+    pub action: CtlAction,
+    /// Where to ask
+    #[command(flatten)]
+    pub at: HubOnlyArgs,
+}
+
+/// What to do with what is playing.
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub enum CtlAction {
+    /// Halt in place
+    Pause,
+    /// Go on
+    Resume,
+    /// Pause or go on
+    Toggle,
+    /// End it
+    Stop,
+    /// Go to a place: 1:30, 90s, or from here: +10s, -10s
+    Seek {
+        /// Where to
+        #[arg(value_name = "PLACE", allow_hyphen_values = true)]
+        to: Place,
+    },
+}
+
+/// `antiphon impair`
+#[derive(Debug, clap::Args)]
+pub struct ImpairArgs {
+    /// Where clients come
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub listen: SocketAddr,
+
+    /// The server: a hub
+    #[arg(long, value_name = "HOST:PORT")]
+    pub to: HubAddress,
+
+    /// Fixed delay to the server/back, e.g. 6ms/1ms
+    #[arg(long)]
+    pub delay: Option<Delay>,
+
+    /// Varying delay: none, lan, quiet (Wi-Fi), wifi (a busy one)
+    #[arg(long, default_value = "none")]
+    pub jitter: Jitter,
+
+    /// Loss as average/mean burst, e.g. 5%/20ms
+    #[arg(long)]
+    pub loss: Option<Loss>,
+
+    /// Datagrams never overtake each other
+    #[arg(long)]
+    pub keep_order: bool,
+
+    /// Nothing passes from BEGIN on for LENGTH, e.g. 20s/10s; may be repeated
+    #[arg(long, value_name = "BEGIN/LENGTH")]
+    pub blackout: Vec<Blackout>,
+
+    /// Seed of delays and losses
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+}
+
+/// `antiphon witness`
+#[derive(Debug, clap::Args)]
+pub struct WitnessArgs {
+    /// How long [default: until interrupted]
+    #[arg(long, value_parser = parse_span, value_name = "TIME")]
+    pub time: Option<Span>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn negative_values_are_values() {
+        for line in [
+            "antiphon volume desk -6dB",
+            "antiphon delay desk -300us",
+            "antiphon ctl seek -10s",
+            "antiphon play a.flac --left desk --to tv:mono --latency 20ms",
+            "antiphon impair --listen 127.0.0.1:9 --to 127.0.0.1:10 --delay 6ms/1ms --jitter wifi --loss 5%/20ms",
+            "antiphon speaker --name a --local-clock ppm=+40&offset_s=1234.5&wander_ppm=1",
+        ] {
+            assert!(Args::try_parse_from(line.split(' ')).is_ok(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! `antiphon hub`
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use antiphon_hub::{HubDaemon, HubOptions};
+
+use crate::args::HubArgs;
+use crate::exit::{Exit, Failure};
+use crate::{dirs, signals, terminal};
+
+/// How often the hub looks whether it is asked to stop, or has failed.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Runs the hub until it is asked to stop.
+pub fn run(args: HubArgs) -> Result<Exit, Failure> {
+    let stop = signals::stop_flag()?;
+    let hub = HubDaemon::start(options(args)?)?;
+    while !stop.load(Ordering::Acquire) {
+        if !hub.is_running() {
+            return Err(Failure::failed(
+                "the hub has failed; its log says why, and starting it again is safe",
+            ));
+        }
+        std::thread::sleep(LOOK);
+    }
+    terminal::note("stopping");
+    hub.stop();
+    Ok(Exit::Ok)
+}
+
+fn options(args: HubArgs) -> Result<HubOptions, Failure> {
+    let name = args.name.unwrap_or_else(dirs::machine_name);
+    Ok(HubOptions {
+        listen: args.listen,
+        name,
+        latency: args.latency,
+        open: args.open,
+        state_dir: dirs::state()?,
+        runtime_dir: dirs::runtime()?,
+        mdns: !args.no_mdns,
+    })
+}

@@ -1,0 +1,165 @@
+//! Small values as people write them.
+
+use std::str::FromStr;
+
+use antiphon_api::SeekTo;
+use antiphon_base::Span;
+
+/// Spans longer than a day are slips of the finger.
+const MAX_SPAN_S: f64 = 86_400.0;
+
+const SPAN_FORM: &str = "write a number and a unit, such as 200ms, 1.5s, 800us or 2m";
+
+/// A span that is not negative: `200ms`, `1.5s`, `800us`, `2m`.
+///
+/// # Errors
+/// What is wrong with `text`, and how it is written.
+pub fn parse_span(text: &str) -> Result<Span, String> {
+    match parse_signed_span(text)? {
+        span if span >= Span::ZERO => Ok(span),
+        _ => Err(format!("{text:?} is negative; {SPAN_FORM}")),
+    }
+}
+
+/// A span of either sign.
+///
+/// # Errors
+/// What is wrong with `text`, and how it is written.
+pub fn parse_signed_span(text: &str) -> Result<Span, String> {
+    let wrong = || format!("{:?} is no time; {SPAN_FORM}", shortened(text));
+    let text = text.trim();
+    let split = text.find(|c: char| c.is_ascii_alphabetic() || c == '\u{b5}').ok_or_else(wrong)?;
+    let scale = match &text[split..] {
+        "us" | "\u{b5}s" => 1e-6,
+        "ms" => 1e-3,
+        "s" => 1.0,
+        "m" | "min" => 60.0,
+        "h" => 3_600.0,
+        _ => return Err(wrong()),
+    };
+    let seconds = number(&text[..split]).ok_or_else(wrong)? * scale;
+    if seconds.abs() > MAX_SPAN_S {
+        return Err(format!("{} is too long a time; the longest is a day", shortened(text)));
+    }
+    Ok(Span::from_s_f64(seconds))
+}
+
+/// What `volume` sets.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Volume {
+    /// In decibels.
+    Gain(f32),
+    /// Silent.
+    Mute,
+    /// Not silent.
+    Unmute,
+}
+
+impl FromStr for Volume {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let lower = text.trim().to_ascii_lowercase();
+        match lower.as_str() {
+            "mute" | "off" => return Ok(Self::Mute),
+            "unmute" | "on" => return Ok(Self::Unmute),
+            _ => {}
+        }
+        let gain = number(lower.strip_suffix("db").unwrap_or(&lower)).map(|gain| gain as f32);
+        gain.map(Self::Gain).ok_or_else(|| {
+            format!(
+                "{:?} is no volume; write decibels such as -6dB or 0dB, or mute, or unmute",
+                shortened(text)
+            )
+        })
+    }
+}
+
+/// Where `seek` goes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Place(pub SeekTo);
+
+impl FromStr for Place {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let place = text.trim();
+        if place.starts_with(['+', '-']) {
+            return Ok(Self(SeekTo::OffsetS(parse_signed_span(place)?.as_s_f64())));
+        }
+        let seconds = match place.contains(':') {
+            true => clock(place),
+            false => parse_span(place).ok().map(Span::as_s_f64),
+        };
+        seconds.map(|seconds| Self(SeekTo::PositionS(seconds))).ok_or_else(|| {
+            format!("{:?} is no place; write 1:30 or 90s, or from here +10s or -10s", shortened(text))
+        })
+    }
+}
+
+/// `M:SS` or `H:MM:SS`, seconds with a fraction.
+fn clock(text: &str) -> Option<f64> {
+    let parts: Vec<&str> = text.split(':').collect();
+    if parts.len() > 3 {
+        return None;
+    }
+    parts.iter().enumerate().try_fold(0.0, |sum, (n, part)| {
+        let value = number(part).filter(|value| *value >= 0.0 && (n == 0 || *value < 60.0))?;
+        Some(sum * 60.0 + value)
+    })
+}
+
+/// A plain decimal: no exponents, infinities or NaN.
+fn number(text: &str) -> Option<f64> {
+    let plain = |c: char| c.is_ascii_digit() || ".+-".contains(c);
+    text.trim().parse::<f64>().ok().filter(|value| value.is_finite() && text.trim().chars().all(plain))
+}
+
+fn shortened(text: &str) -> String {
+    text.chars().take(40).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_as_people_write_them() {
+        for (text, us) in
+            [("200ms", 200_000), ("1.5s", 1_500_000), ("800us", 800), ("2m", 120_000_000), ("0s", 0)]
+        {
+            assert_eq!(parse_span(text), Ok(Span::from_us(us)), "{text}");
+        }
+        assert_eq!(parse_signed_span("-2.5ms"), Ok(Span::from_us(-2_500)));
+    }
+
+    #[test]
+    fn what_is_no_time_is_named() {
+        for bad in ["", "200", "ms", "1e9s", "nans", "infs", "-1ms", "5 parsecs", "99999999s", "\u{e4}s"] {
+            let said = parse_span(bad).unwrap_err();
+            assert!(said.contains(bad), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_volume_is_decibels_or_a_word() {
+        assert_eq!("-6.5dB".parse(), Ok(Volume::Gain(-6.5)));
+        assert_eq!("0".parse(), Ok(Volume::Gain(0.0)));
+        assert_eq!("mute".parse(), Ok(Volume::Mute));
+        for bad in ["loud", "", "dB", "nan", "1e3"] {
+            assert!(bad.parse::<Volume>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_place_is_absolute_or_from_here() {
+        let to = |text: &str| text.parse::<Place>().map(|place| place.0);
+        assert_eq!(to("1:30"), Ok(SeekTo::PositionS(90.0)));
+        assert_eq!(to("1:02:03.5"), Ok(SeekTo::PositionS(3_723.5)));
+        assert_eq!(to("90s"), Ok(SeekTo::PositionS(90.0)));
+        assert_eq!(to("-10s"), Ok(SeekTo::OffsetS(-10.0)));
+        for bad in ["1:75", "1:2:3:4", "::", "soon", "1:-3"] {
+            assert!(to(bad).is_err(), "{bad}");
+        }
+    }
+}

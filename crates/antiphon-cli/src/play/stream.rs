@@ -1,0 +1,206 @@
+//! Frames to the hub, by credit.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use antiphon_api::{
+    ApiError, Client, ErrorCode, SeekTo, SourceCommand, SourceLink, SourceNotice, SpeakerPatch,
+    TransportAction, TransportRequest,
+};
+use antiphon_audio::source::Prefetch;
+use antiphon_base::{Frames, SampleRate};
+
+use super::cannot_play;
+use super::keys::{Key, Keys};
+use super::screen::Screen;
+use crate::exit::{Exit, Failure};
+
+/// How long to wait for the hub's word before looking at keys and signals: a finger does not feel it.
+const PATIENCE: Duration = Duration::from_millis(20);
+
+/// The same while the decoder is behind: it is not the hub that is waited for.
+const HURRY: Duration = Duration::from_millis(2);
+
+/// Frames read at a time: 100 ms.
+const RUN: usize = 4_800;
+
+/// What an arrow key moves by.
+const SEEK_S: f64 = 10.0;
+
+/// What plus and minus change.
+const VOLUME_DB: f32 = 1.0;
+
+/// A programme on its way.
+pub struct Stream {
+    client: Client,
+    link: SourceLink,
+    source: Prefetch,
+    channels: usize,
+    targets: Vec<String>,
+    screen: Screen,
+    keys: Option<Keys>,
+    stop: Arc<AtomicBool>,
+    /// Everything was sent.
+    ended: bool,
+    /// What was wrong with the source, once what came before it has been heard.
+    failure: Option<Failure>,
+}
+
+/// How it ended.
+enum End {
+    Played,
+    Stopped,
+    Interrupted,
+}
+
+impl Stream {
+    /// Connects to the hub and offers it `source`.
+    ///
+    /// # Errors
+    /// The hub is not there or will not.
+    pub fn connect(
+        client: Client,
+        source: Prefetch,
+        open: &SourceCommand,
+        screen: Screen,
+        keys: Option<Keys>,
+        stop: Arc<AtomicBool>,
+    ) -> Result<Self, Failure> {
+        let link = SourceLink::connect(client.hub(), open)?;
+        let targets = match open {
+            SourceCommand::Open { targets, .. } => targets.iter().map(|target| target.name.clone()).collect(),
+            _ => Vec::new(),
+        };
+        let channels = usize::from(source.info().channels.max(1));
+        Ok(Self { client, link, source, channels, targets, screen, keys, stop, ended: false, failure: None })
+    }
+
+    /// Plays to the end.
+    ///
+    /// # Errors
+    /// The hub went away, or the source is damaged (what came before is heard).
+    pub fn run(mut self) -> Result<Exit, Failure> {
+        let end = self.play();
+        self.screen.close();
+        match end? {
+            End::Interrupted => Ok(Exit::Interrupted),
+            End::Stopped => {
+                self.screen.remark("stopped");
+                Ok(Exit::Ok)
+            }
+            End::Played => self.failure.map_or(Ok(Exit::Ok), Err),
+        }
+    }
+
+    fn play(&mut self) -> Result<End, Failure> {
+        loop {
+            if self.stop.load(Ordering::Acquire) {
+                return self.interrupted();
+            }
+            if self.press_keys() {
+                self.stop_hub();
+                return Ok(End::Stopped);
+            }
+            let hungry = self.feed()?;
+            let notice = self.link.poll(if hungry { HURRY } else { PATIENCE })?;
+            if let Some(end) = notice.map(|notice| self.heed(notice)).transpose()?.flatten() {
+                return Ok(end);
+            }
+        }
+    }
+
+    /// Sends what the credit allows and the decoder has; whether there is credit left for more.
+    fn feed(&mut self) -> Result<bool, Failure> {
+        let mut samples = Vec::with_capacity(RUN * self.channels);
+        while !self.ended && self.link.credit() > 0 {
+            samples.clear();
+            let frames = RUN.min(self.link.credit());
+            match self.source.try_read(frames, &mut samples) {
+                Ok(Some(0)) => self.end()?,
+                Ok(Some(_)) => self.link.push(&samples)?,
+                Ok(None) => return Ok(true),
+                Err(error) => {
+                    self.screen.remark(&format!("antiphon: {error}"));
+                    self.failure = Some(cannot_play(error));
+                    self.end()?;
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    fn end(&mut self) -> Result<(), Failure> {
+        self.ended = true;
+        Ok(self.link.end()?)
+    }
+
+    fn heed(&mut self, notice: SourceNotice) -> Result<Option<End>, Failure> {
+        match notice {
+            SourceNotice::Credit { .. } => {}
+            SourceNotice::State(programme) => self.screen.show(&programme),
+            SourceNotice::Seek { frame } => self.seek(frame)?,
+            SourceNotice::Done { stopped: true } => return Ok(Some(End::Stopped)),
+            SourceNotice::Done { stopped: false } => return Ok(Some(End::Played)),
+            SourceNotice::Error(error) => return Err(ApiError::Refused(error).into()),
+        }
+        Ok(None)
+    }
+
+    fn seek(&mut self, frame: i64) -> Result<(), Failure> {
+        let to = SampleRate::MEDIA.span_of(Frames(frame.max(0)));
+        let reached = self.source.seek(to).map_err(cannot_play)?;
+        self.ended = false;
+        self.failure = None;
+        Ok(self.link.position(reached.0)?)
+    }
+
+    /// Does what was typed; whether that was the wish to quit.
+    fn press_keys(&mut self) -> bool {
+        let pressed = self.keys.as_ref().map(Keys::pressed).unwrap_or_default();
+        for key in &pressed {
+            let done = match key {
+                Key::Toggle => self.transport(TransportAction::Toggle, None),
+                Key::Forward => self.transport(TransportAction::Seek, Some(SeekTo::OffsetS(SEEK_S))),
+                Key::Back => self.transport(TransportAction::Seek, Some(SeekTo::OffsetS(-SEEK_S))),
+                Key::Louder => self.change_volume(VOLUME_DB),
+                Key::Softer => self.change_volume(-VOLUME_DB),
+                Key::Quit => return true,
+            };
+            if let Err(error) = done {
+                self.screen.remark(&error.to_string());
+            }
+        }
+        false
+    }
+
+    fn transport(&self, action: TransportAction, to: Option<SeekTo>) -> Result<(), ApiError> {
+        self.client.transport(&TransportRequest { action, to }).map(drop)
+    }
+
+    fn change_volume(&self, by: f32) -> Result<(), ApiError> {
+        let status = self.client.status()?;
+        let ours = |name: &String| self.targets.is_empty() || self.targets.contains(name);
+        for speaker in status.speakers.iter().filter(|speaker| ours(&speaker.name)) {
+            let patch = SpeakerPatch { gain_db: Some(speaker.gain_db + by), ..SpeakerPatch::default() };
+            let speaker = self.client.set_speaker(&speaker.name, &patch)?;
+            self.screen.remark(&format!("{} {:+.1} dB", speaker.name, speaker.gain_db));
+        }
+        Ok(())
+    }
+
+    fn interrupted(&mut self) -> Result<End, Failure> {
+        self.stop_hub();
+        Ok(End::Interrupted)
+    }
+
+    /// Asks the hub to end the programme, so that it fades instead of breaking off. A hub that has
+    /// ended it already is right too.
+    fn stop_hub(&self) {
+        match self.transport(TransportAction::Stop, None) {
+            Err(ApiError::Refused(error)) if error.code == ErrorCode::Conflict => {}
+            Err(error) => self.screen.remark(&error.to_string()),
+            Ok(()) => {}
+        }
+    }
+}

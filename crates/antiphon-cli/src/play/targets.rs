@@ -1,0 +1,80 @@
+//! Who shall play: `--left`, `--right` and `--to` as one list.
+
+use antiphon_api::SourceTarget;
+use antiphon_base::Role;
+
+use crate::args::PlayArgs;
+use crate::exit::{Exit, Failure};
+
+/// The speakers named, each once, in the order of left, right, others.
+///
+/// # Errors
+/// A name twice, or a role that is none.
+pub fn plan(args: &PlayArgs) -> Result<Vec<SourceTarget>, Failure> {
+    let fixed = |names: &[String], role| {
+        names.iter().map(|name| SourceTarget { name: name.clone(), role: Some(role) }).collect::<Vec<_>>()
+    };
+    let mut targets = fixed(&args.left, Role::Left);
+    targets.extend(fixed(&args.right, Role::Right));
+    for text in &args.to {
+        targets.push(target(text)?);
+    }
+    for (n, target) in targets.iter().enumerate() {
+        if targets[..n].iter().any(|earlier| earlier.name == target.name) {
+            let message = format!(
+                "speaker {:?} is named twice; name each speaker once (both channels on one: --to {}:both)",
+                target.name, target.name
+            );
+            return Err(Failure::new(Exit::Usage, message));
+        }
+    }
+    Ok(targets)
+}
+
+fn target(text: &str) -> Result<SourceTarget, Failure> {
+    match text.rsplit_once(':') {
+        None => Ok(SourceTarget { name: text.to_owned(), role: None }),
+        Some((name, role)) => {
+            let role = role
+                .parse::<Role>()
+                .map_err(|error| Failure::new(Exit::Usage, format!("--to {text}: {error}")))?;
+            Ok(SourceTarget { name: name.to_owned(), role: Some(role) })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::args::{Args, Verb};
+
+    fn planned(line: &str) -> Result<Vec<SourceTarget>, Failure> {
+        let args = Args::try_parse_from(format!("antiphon play f {line}").split(' ')).unwrap();
+        let Verb::Play(args) = args.verb else { panic!("not play") };
+        plan(&args)
+    }
+
+    #[test]
+    fn speakers_and_roles_are_read_as_typed() {
+        let targets = planned("--left a --right b --to c --to d:mono").unwrap();
+        let shown: Vec<_> = targets.iter().map(|target| (target.name.as_str(), target.role)).collect();
+        let wanted =
+            [("a", Some(Role::Left)), ("b", Some(Role::Right)), ("c", None), ("d", Some(Role::Mono))];
+        assert_eq!(shown, wanted);
+    }
+
+    #[test]
+    fn a_name_used_twice_is_refused_by_name() {
+        let failure = planned("--left a --right a").unwrap_err();
+        assert_eq!(failure.exit, Exit::Usage);
+        assert!(failure.message.contains("\"a\" is named twice"), "{failure}");
+    }
+
+    #[test]
+    fn an_unknown_role_is_refused_by_name() {
+        let failure = planned("--to a:centre").unwrap_err();
+        assert!(failure.message.contains("\"centre\"") && failure.message.contains("mono"), "{failure}");
+    }
+}

@@ -1,0 +1,298 @@
+//! `antiphon status` and `antiphon speakers`.
+
+use std::fmt::Write;
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use antiphon_api::{HubStatus, ProgrammeState, ProgrammeStatus, SpeakerStatus, Status, json};
+
+use crate::args::ReadArgs;
+use crate::exit::{Exit, Failure};
+use crate::{find, terminal};
+
+/// Speakers report once a second.
+const WATCH_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Home, and clear what is below: the screen does not flicker.
+const HOME: &str = "\x1b[H\x1b[J";
+
+/// Prints the status.
+pub fn run(args: &ReadArgs) -> Result<Exit, Failure> {
+    read(args, table)
+}
+
+/// Prints the list of speakers.
+pub fn speakers(args: &ReadArgs) -> Result<Exit, Failure> {
+    read(args, list)
+}
+
+fn read(args: &ReadArgs, table: fn(&Status) -> String) -> Result<Exit, Failure> {
+    let client = find::client(args.at.hub.as_ref())?;
+    let redraw = args.watch && !args.json && std::io::stdout().is_terminal();
+    loop {
+        let status = client.status()?;
+        let text = match (args.json, args.watch) {
+            (true, false) => json::write_pretty(&status),
+            // One object a line, for programs that read on.
+            (true, true) => format!("{}\n", String::from_utf8_lossy(&json::write(&status))),
+            (false, _) => format!("{}{}", if redraw { HOME } else { "" }, table(&status)),
+        };
+        if !terminal::print(&text) || !args.watch {
+            return Ok(Exit::Ok);
+        }
+        std::thread::sleep(WATCH_INTERVAL);
+    }
+}
+
+fn list(status: &Status) -> String {
+    let mut out = String::new();
+    if status.speakers.is_empty() {
+        return NO_SPEAKERS.to_owned();
+    }
+    row(&mut out, &["SPEAKER", "ROLE", "CODEC", "VOLUME", "DELAY", "OUTPUT"], &LIST);
+    for speaker in &status.speakers {
+        let volume = if speaker.muted { "muted".to_owned() } else { format!("{:+.1} dB", speaker.gain_db) };
+        let delay = format!("{} ms", speaker.delay_us as f64 / 1e3);
+        let (role, codec) = (speaker.role.to_string(), speaker.codec.to_string());
+        row(&mut out, &[&speaker.name, &role, &codec, &volume, &delay, &speaker.output], &LIST);
+    }
+    out
+}
+
+const NO_SPEAKERS: &str = "No speaker has joined. Start one with: antiphon speaker --name NAME\n";
+
+/// Widths of columns; together at most 80. The last is as wide as its text.
+const LIST: [usize; 6] = [20, 6, 6, 10, 10, 28];
+const CLOCKS: [usize; 8] = [14, 6, 6, 10, 9, 9, 15, 11];
+const PACKETS: [usize; 8] = [14, 13, 10, 6, 6, 11, 11, 9];
+
+fn table(status: &Status) -> String {
+    let mut out = hub_line(&status.hub) + &programme_line(&status.programme) + "\n";
+    if status.speakers.is_empty() {
+        return out + NO_SPEAKERS;
+    }
+    row(
+        &mut out,
+        &["SPEAKER", "ROLE", "CODEC", "STATE", "LATENCY", "BUFFER", "CLOCK SURE TO", "SKEW"],
+        &CLOCKS,
+    );
+    status.speakers.iter().for_each(|speaker| clock_row(&mut out, speaker));
+    out.push('\n');
+    let heads = ["SPEAKER", "PLAYS", "RECEIVED", "LATE", "LOST", "RECOVERED", "CONCEALED", "UNDERRUNS"];
+    row(&mut out, &heads, &PACKETS);
+    status.speakers.iter().for_each(|speaker| packet_row(&mut out, speaker));
+    out
+}
+
+fn hub_line(hub: &HubStatus) -> String {
+    let sealed = if hub.open { "OPEN: anybody can listen and join" } else { "sealed" };
+    let latency = hub.latency_us as f64 / 1e3;
+    format!(
+        "hub {} at {}, {sealed}, latency {latency} ms, up {}\n",
+        hub.name,
+        hub.listen,
+        uptime(hub.uptime_s)
+    )
+}
+
+fn programme_line(programme: &ProgrammeStatus) -> String {
+    let title = shortened(&programme.title, 48);
+    let place = match programme.duration_s {
+        Some(duration) => format!("{} of {}", clock(programme.position_s), clock(duration)),
+        None => clock(programme.position_s),
+    };
+    match programme.state {
+        ProgrammeState::Idle => "nothing is playing\n".to_owned(),
+        ProgrammeState::Waiting => format!("waiting for {}: {title}\n", programme.missing.join(", ")),
+        state => format!("{state} {title}, {place}\n"),
+    }
+}
+
+fn clock_row(out: &mut String, speaker: &SpeakerStatus) {
+    let (role, codec) = (speaker.role.to_string(), speaker.codec.to_string());
+    let latency = format!("{} ms", speaker.latency_us as f64 / 1e3);
+    let mut cells =
+        [speaker.name.clone(), role, codec, "joining".into(), latency, "-".into(), "-".into(), "-".into()];
+    if let Some(report) = &speaker.report {
+        cells[3] = if speaker.muted { "muted".into() } else { report.state.clone() };
+        cells[5] = format!("{:.0} ms", report.buffer_ms);
+        if let (Some(sd), true) = (report.offset_sd_us, report.synced) {
+            cells[6] = format!("+-{:.1} us", 2.0 * sd);
+        }
+        if let Some(skew) = report.skew_ppm {
+            cells[7] = format!("{skew:+.2} ppm");
+        }
+    }
+    row(out, &cells.each_ref().map(String::as_str), &CLOCKS);
+}
+
+fn packet_row(out: &mut String, speaker: &SpeakerStatus) {
+    let Some(report) = &speaker.report else { return };
+    let packets = &report.packets;
+    let cells = [
+        speaker.name.clone(),
+        plays(report.phase_error_us, &report.state),
+        packets.received.to_string(),
+        packets.late.to_string(),
+        packets.lost.to_string(),
+        packets.recovered.to_string(),
+        format!("{:.0} ms", report.concealed_ms),
+        report.underruns.to_string(),
+    ];
+    row(out, &cells.each_ref().map(String::as_str), &PACKETS);
+}
+
+/// A sign would have to be explained; words need not.
+fn plays(phase_error_us: f64, state: &str) -> String {
+    match phase_error_us {
+        _ if state != "playing" => "-".to_owned(),
+        late if late >= 0.05 => format!("{late:.1} us late"),
+        early if early <= -0.05 => format!("{:.1} us early", -early),
+        _ => "on time".to_owned(),
+    }
+}
+
+fn row(out: &mut String, cells: &[&str], widths: &[usize]) {
+    let mut line = String::new();
+    for (cell, width) in cells.iter().zip(widths) {
+        let cell = shortened(cell, width - 1);
+        // Writing to a string cannot fail.
+        let _ = write!(line, "{cell:<width$}");
+    }
+    out.push_str(line.trim_end());
+    out.push('\n');
+}
+
+/// At most `most` characters, none of which steers the terminal.
+fn shortened(text: &str, most: usize) -> String {
+    let clean: Vec<char> = text.chars().filter(|c| !c.is_control()).collect();
+    match clean.len() > most {
+        true => clean[..most - 1].iter().chain(['\u{2026}'].iter()).collect(),
+        false => clean.into_iter().collect(),
+    }
+}
+
+/// Seconds as a person reads them: 3:07, 1:02:03.
+pub fn clock(seconds: f64) -> String {
+    let s = seconds.clamp(0.0, 1e9) as u64;
+    match s / 3_600 {
+        0 => format!("{}:{:02}", s / 60, s % 60),
+        hours => format!("{hours}:{:02}:{:02}", s / 60 % 60, s % 60),
+    }
+}
+
+fn uptime(s: u64) -> String {
+    match s {
+        0..60 => format!("{s} s"),
+        60..3_600 => format!("{} min", s / 60),
+        3_600..172_800 => format!("{} h {} min", s / 3_600, s / 60 % 60),
+        _ => format!("{} days", s / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use antiphon_api::{PacketCounts, SentCounts, SpeakerReport};
+    use antiphon_base::Role;
+    use antiphon_proto::session::Codec;
+
+    use super::*;
+
+    fn speaker(name: &str) -> SpeakerStatus {
+        let report = SpeakerReport {
+            state: "playing".into(),
+            synced: true,
+            offset_us: Some(-1.2345e9),
+            offset_sd_us: Some(1.6),
+            skew_ppm: Some(-123.45),
+            phase_error_us: 123.4,
+            buffer_ms: 1_999.4,
+            packets: PacketCounts {
+                received: 123_456_789,
+                late: 12_345,
+                lost: 99_999,
+                recovered: 12_345_678,
+                ..Default::default()
+            },
+            concealed_ms: 123_456.0,
+            underruns: 1_234,
+            ..SpeakerReport::default()
+        };
+        SpeakerStatus {
+            id: "00".repeat(16),
+            name: name.into(),
+            address: None,
+            sealed: true,
+            streaming: true,
+            role: Role::Right,
+            codec: Codec::Flac,
+            gain_db: -6.0,
+            muted: false,
+            delay_us: 0,
+            latency_us: 2_000_000,
+            output: "virtual:/tmp/a-rather-long-path/right.wav?ppm=+40&period=256".into(),
+            silent_ms: 0,
+            sent: SentCounts::default(),
+            report: Some(report),
+        }
+    }
+
+    fn status(speakers: Vec<SpeakerStatus>) -> Status {
+        let hub = HubStatus {
+            name: "lab".into(),
+            version: "0.1.0".into(),
+            listen: "192.168.100.200:7755".into(),
+            open: false,
+            latency_us: 200_000,
+            uptime_s: 86_399,
+            clock: 1,
+        };
+        let programme = ProgrammeStatus {
+            state: ProgrammeState::Playing,
+            title: "A title that goes on and on and on and never comes to its end".into(),
+            position_s: 62.9,
+            duration_s: Some(4_000.0),
+            ..ProgrammeStatus::default()
+        };
+        Status { schema: 1, hub, programme, speakers }
+    }
+
+    #[test]
+    fn every_line_fits_into_80_columns_even_with_large_figures() {
+        let status = status(vec![speaker("kitchen"), speaker("a name that is longer than its column")]);
+        for text in [table(&status), list(&status)] {
+            for line in text.lines() {
+                assert!(line.chars().count() <= 80, "{} columns: {line}", line.chars().count());
+            }
+        }
+    }
+
+    #[test]
+    fn timing_is_said_in_words() {
+        assert_eq!(plays(12.34, "playing"), "12.3 us late");
+        assert_eq!(plays(-0.5, "playing"), "0.5 us early");
+        assert_eq!(plays(0.01, "playing"), "on time");
+        assert_eq!(plays(99.0, "idle"), "-");
+    }
+
+    #[test]
+    fn a_name_cannot_steer_the_terminal() {
+        assert_eq!(shortened("a\u{1b}[2Jb", 20), "a[2Jb");
+    }
+
+    #[test]
+    fn an_open_hub_says_so_loudly() {
+        let mut status = status(vec![]);
+        status.hub.open = true;
+        let text = table(&status);
+        assert!(text.contains("OPEN") && text.contains("antiphon speaker --name"), "{text}");
+    }
+
+    #[test]
+    fn places_are_clock_times() {
+        assert_eq!(
+            (clock(62.9), clock(3_723.0), clock(-1.0)),
+            ("1:02".into(), "1:02:03".into(), "0:00".into())
+        );
+    }
+}

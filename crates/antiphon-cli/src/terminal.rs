@@ -1,0 +1,59 @@
+//! What people see: complaints, the log, and data on stdout.
+
+use std::io::{self, IsTerminal, Write};
+
+use miette::{GraphicalReportHandler, GraphicalTheme};
+use tracing_subscriber::EnvFilter;
+
+use crate::args::{Args, Verb};
+use crate::exit::Failure;
+
+/// Whether stderr may be coloured (<https://no-color.org>).
+pub fn stderr_has_colour() -> bool {
+    io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// Says why the work was not done: framed on a terminal, one plain line elsewhere.
+pub fn complain(failure: &Failure) {
+    let mut text = String::new();
+    if io::stderr().is_terminal() {
+        let theme =
+            if stderr_has_colour() { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
+        let shown =
+            GraphicalReportHandler::new_themed(theme).with_width(100).render_report(&mut text, failure);
+        if shown.is_ok() {
+            note(text.trim_end());
+            return;
+        }
+    }
+    note(&format!("antiphon: {failure}"));
+}
+
+/// A line on stderr. A closed stderr is no reason to stop.
+pub fn note(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// Data on stdout; `false` when its reader has gone (`antiphon status --watch | head`).
+pub fn print(text: &str) -> bool {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_ok()
+}
+
+/// Sends the log to stderr: daemons tell what happens, other verbs only what is wrong.
+pub fn start_log(args: &Args) {
+    let daemon = matches!(args.verb, Verb::Hub(_) | Verb::Speaker(_));
+    let level = match (args.verbose, daemon) {
+        (0, false) => "warn",
+        (0, true) => "info,mdns_sd=error",
+        (1, _) => "debug,mdns_sd=info",
+        _ => "trace",
+    };
+    let asked = std::env::var("ANTIPHON_LOG").ok().and_then(|text| EnvFilter::try_new(text).ok());
+    tracing_subscriber::fmt()
+        .with_env_filter(asked.unwrap_or_else(|| EnvFilter::new(level)))
+        .with_writer(io::stderr)
+        .with_ansi(stderr_has_colour())
+        .with_target(args.verbose > 0)
+        .init();
+}
