@@ -15,7 +15,14 @@ const LOOK: Duration = Duration::from_millis(50);
 /// Runs the hub until it is asked to stop.
 pub fn run(args: HubArgs) -> Result<Exit, Failure> {
     let stop = signals::stop_flag()?;
-    let hub = HubDaemon::start(options(args)?)?;
+    let options = options(args)?;
+    let (name, open) = (options.name.clone(), options.open);
+    let hub = HubDaemon::start(options)?;
+    let how = match open {
+        true => "OPEN: anybody in the network can listen and join",
+        false => "sealed; `antiphon access` pairs a speaker on another machine",
+    };
+    terminal::note(&format!("hub {name} listens at {}, {how}", hub.listen()));
     while !stop.load(Ordering::Acquire) {
         if !hub.is_running() {
             return Err(Failure::failed(

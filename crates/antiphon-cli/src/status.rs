@@ -64,7 +64,7 @@ const NO_SPEAKERS: &str = "No speaker has joined. Start one with: antiphon speak
 /// Widths of columns; together at most 80. The last is as wide as its text.
 const LIST: [usize; 6] = [20, 6, 6, 10, 10, 28];
 const CLOCKS: [usize; 8] = [14, 6, 6, 10, 9, 9, 15, 11];
-const PACKETS: [usize; 8] = [14, 13, 10, 6, 6, 11, 11, 9];
+const PACKETS: [usize; 8] = [13, 13, 10, 6, 6, 11, 11, 10];
 
 fn table(status: &Status) -> String {
     let mut out = hub_line(&status.hub) + &programme_line(&status.programme) + "\n";
