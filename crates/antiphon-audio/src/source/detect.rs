@@ -8,7 +8,7 @@ pub(super) const PEEK: usize = 512;
 pub(super) fn stranger(head: &[u8]) -> Option<&'static str> {
     let begins = |magic: &[u8]| head.starts_with(magic);
     let at = |offset: usize, magic: &[u8]| head.get(offset..).is_some_and(|rest| rest.starts_with(magic));
-    let audio = (begins(b"RIFF") || begins(b"RF64")) && at(8, b"WAVE")
+    let audio = begins(b"RIFF") && at(8, b"WAVE")
         || begins(b"FORM") && (at(8, b"AIFF") || at(8, b"AIFC"))
         || [&b"fLaC"[..], b"OggS", b"ID3", b"caff", b"APETAGEX", &[0x1A, 0x45, 0xDF, 0xA3]]
             .iter()
@@ -19,6 +19,7 @@ pub(super) fn stranger(head: &[u8]) -> Option<&'static str> {
         return None;
     }
     Some(match () {
+        () if begins(b"RF64") => "a WAV file of the kind for more than 4 GB (RF64)",
         () if begins(b"%PDF") => "a PDF document",
         () if begins(&[0xFF, 0xD8, 0xFF]) || begins(&[0x89, b'P', b'N', b'G']) || begins(b"GIF8") => {
             "a picture"

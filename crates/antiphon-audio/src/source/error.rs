@@ -32,6 +32,9 @@ impl fmt::Display for SourceError {
             Problem::Silent => {
                 write!(f, "{name} holds no sound: its header is there but no audio follows, copy it again")
             }
+            Problem::Incomplete => {
+                write!(f, "{name} is cut off: it ends before its own header says, get another copy of it")
+            }
             Problem::Unsupported { what } => {
                 write!(
                     f,
@@ -104,6 +107,8 @@ pub enum Problem {
     },
     /// It has a header but no audio.
     Silent,
+    /// It ends so early that it cannot even be opened.
+    Incomplete,
     /// It is audio of a kind that no decoder here knows.
     Unsupported {
         /// What it is.

@@ -1,11 +1,12 @@
 //! Files that symphonia can take apart.
 
 use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use antiphon_base::{Frames, SampleRate, Span};
 use symphonia::core::audio::sample::Sample;
-use symphonia::core::codecs::audio::well_known::{CODEC_ID_AAC, CODEC_ID_OPUS};
+use symphonia::core::codecs::audio::well_known::{CODEC_ID_AAC, CODEC_ID_OPUS, CODEC_ID_VORBIS};
 use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
 use symphonia::core::errors::Error;
 use symphonia::core::formats::probe::Hint;
@@ -16,7 +17,7 @@ use symphonia::core::packet::Packet;
 use symphonia::core::units::{TimeBase, Timestamp};
 
 use super::order::{self, Order};
-use super::{Decode, MAX_CHANNELS, MAX_RATE_HZ, MIN_RATE_HZ, Problem, mp4, opus};
+use super::{Decode, MAX_CHANNELS, MAX_RATE_HZ, MIN_RATE_HZ, Problem, mp4, opus, riff};
 
 /// Packets in a row that may fail before the rest is given up: 5 s of MP3. What follows so much
 /// damage is not the same file.
@@ -74,6 +75,7 @@ enum Kind {
 
 impl MediaDecoder {
     pub(super) fn open(path: &Path) -> Result<Self, Problem> {
+        check_wave_shape(path)?;
         let mut reader = open_reader(path)?;
         let container = reader.format_info().short_name;
         let tags = read_tags(&mut *reader);
@@ -113,7 +115,7 @@ impl MediaDecoder {
             track.num_frames.or_else(|| track.duration.map(|d| self.frames(d.get() as i64).max(0) as u64));
         self.length = whole.map(|frames| frames.saturating_sub(self.origin.max(0) as u64));
         self.length_is_exact = match self.container {
-            "wave" => !streamed_wave(&self.path),
+            "wave" => !self.read_wave_head(),
             // Without the encoder's own note the number of frames is a guess from the bit rate.
             "mp3" => track.delay.is_some(),
             "aiff" | "flac" | "isomp4" => true,
@@ -125,6 +127,15 @@ impl MediaDecoder {
         if self.container == "isomp4" {
             self.follow_edit_list();
         }
+    }
+
+    /// Takes a WAVE file's tags; says whether its length is unknown.
+    fn read_wave_head(&mut self) -> bool {
+        let head = wave_head(&self.path);
+        self.tags.title = self.tags.title.take().or(head.title);
+        self.tags.artist = self.tags.artist.take().or(head.artist);
+        self.tags.album = self.tags.album.take().or(head.album);
+        head.streamed
     }
 
     fn follow_edit_list(&mut self) {
@@ -316,8 +327,11 @@ impl Decode for MediaDecoder {
             self.reader = open_reader(&self.path)?;
             self.ended = false;
         }
-        let pre_roll = (u64::from(self.rate) / PRE_ROLL_PARTS_OF_A_SECOND).max(opus::PRE_ROLL);
-        let from = frame.saturating_sub(pre_roll) as i64 + self.origin;
+        let pre_roll = match self.kind {
+            Kind::Opus(_) => opus::PRE_ROLL,
+            Kind::Symphonia { .. } => u64::from(self.rate) / PRE_ROLL_PARTS_OF_A_SECOND,
+        };
+        let from = (frame.min(i64::MAX as u64 / 2) as i64 + self.origin - pre_roll as i64).max(0);
         let (numer, denom) = (self.time_base.numer.get(), self.time_base.denom.get());
         let units = i128::from(from) * i128::from(denom) / (i128::from(numer) * i128::from(self.rate));
         let ts = Timestamp::new(units.clamp(0, i64::MAX.into()) as i64);
@@ -345,7 +359,7 @@ fn open_reader(path: &Path) -> Result<Box<dyn FormatReader>, Problem> {
     let probe = symphonia::default::get_probe();
     let opened = probe.probe(&Hint::new(), stream, FormatOptions::default(), MetadataOptions::default());
     opened.map_err(|e| match e {
-        Error::IoError(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => Problem::Silent,
+        Error::IoError(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => Problem::Incomplete,
         Error::IoError(error) => Problem::Read { at: Span::ZERO, error },
         e => Problem::Damaged { at: Span::ZERO, reason: plain(&e) },
     })
@@ -383,29 +397,40 @@ fn open_decoder(
         return Ok((Kind::Opus(opus::Packets::new(head)?), 48_000, channels, origin));
     }
     let count = params.channels.as_ref().map(|channels| channels.count());
-    if let Some(count) = count
-        && !(1..=usize::from(MAX_CHANNELS)).contains(&count)
-    {
-        return Err(Problem::Channels { count });
-    }
+    check_shape(count, params.sample_rate)?;
     let hz = params.sample_rate.unwrap_or(0);
-    if !(MIN_RATE_HZ..=MAX_RATE_HZ).contains(&hz) {
-        return Err(Problem::Rate { hz });
+    if count.is_some_and(|n| n > 2) && [CODEC_ID_AAC, CODEC_ID_VORBIS].contains(&params.codec) {
+        // symphonia 0.6.1 has no AAC of more than 2 channels, and undoes Vorbis's channel coupling
+        // in the wrong order (Vorbis I section 4.3.5 counts down): channels leak into each other.
+        return Err(Problem::Unsupported { what: format!("{codec} of more than 2 channels") });
     }
     let options = AudioDecoderOptions::default();
-    let decoder = symphonia::default::get_codecs().make_audio_decoder(params, &options).map_err(|e| {
-        let many = params.codec == CODEC_ID_AAC && count.is_some_and(|n| n > 2);
-        let what = if many {
-            "AAC of more than 2 channels".into()
-        } else {
-            format!("{codec} audio ({})", plain(&e))
-        };
-        Problem::Unsupported { what }
-    })?;
+    let decoder = symphonia::default::get_codecs()
+        .make_audio_decoder(params, &options)
+        .map_err(|e| Problem::Unsupported { what: format!("{codec} audio ({})", plain(&e)) })?;
     let channels = decoder.codec_params().channels.clone().or(params.channels.clone());
     let channels = channels.ok_or(Problem::Channels { count: 0 })?;
     let order = order::of(&channels);
     Ok((Kind::Symphonia { decoder, order }, hz, channels.count() as u16, start))
+}
+
+fn check_shape(channels: Option<usize>, rate: Option<u32>) -> Result<(), Problem> {
+    if let Some(count) = channels
+        && !(1..=usize::from(MAX_CHANNELS)).contains(&count)
+    {
+        return Err(Problem::Channels { count });
+    }
+    let hz = rate.unwrap_or(0);
+    if !(MIN_RATE_HZ..=MAX_RATE_HZ).contains(&hz) {
+        return Err(Problem::Rate { hz });
+    }
+    Ok(())
+}
+
+/// A WAVE header with too many channels is no damage, which is what the demuxer would call it.
+fn check_wave_shape(path: &Path) -> Result<(), Problem> {
+    let Some((channels, rate)) = wave_head(path).shape else { return Ok(()) };
+    check_shape(Some(channels.into()), Some(rate))
 }
 
 fn read_tags(reader: &mut dyn FormatReader) -> Tags {
@@ -426,14 +451,14 @@ fn read_tags(reader: &mut dyn FormatReader) -> Tags {
     tags
 }
 
-/// Whether a WAVE file was written into a pipe, where its maker could not know its length.
-fn streamed_wave(path: &Path) -> bool {
-    use std::io::Read;
-    let mut head = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(4_096).read_to_end(&mut head));
-    let data = head.windows(8).find(|window| window.starts_with(b"data"));
-    let size = data.and_then(|window| window.last_chunk()).map(|size| u32::from_le_bytes(*size));
-    read.is_ok() && size.is_some_and(|size| size == 0 || size >= 0xFFFF_0000) && !head.starts_with(b"RF64")
+fn wave_head(path: &Path) -> riff::Head {
+    let mut bytes = Vec::new();
+    // What cannot be read here cannot be decoded either, and is said there.
+    let read = File::open(path).and_then(|file| file.take(riff::PEEK).read_to_end(&mut bytes));
+    if read.is_err() || !bytes.starts_with(b"RIFF") {
+        return riff::Head::default();
+    }
+    riff::head(&bytes)
 }
 
 fn span(rate: u32, frames: u64) -> Span {

@@ -16,6 +16,8 @@ mod detect;
 
 mod raw;
 
+mod riff;
+
 mod mp4;
 
 mod opus;

@@ -5,9 +5,10 @@ use opus_pure::{ChannelLayout, MAX_PACKET_SAMPLES, OpusMSDecoder};
 use super::order::{self, Order};
 use super::{MAX_CHANNELS, Problem};
 
-/// How much before a position decoding begins, in frames: 80 ms, after which a decoder that began
-/// anywhere agrees with one that began at the start (RFC 7845 section 4.6).
-pub(super) const PRE_ROLL: u64 = 3_840;
+/// How much before a position decoding begins, in frames. RFC 7845 section 4.6 asks for 80 ms; CELT
+/// foretells each frame's loudness by half from the one before, so after 80 ms a wrong start is
+/// still heard as a wrong level (0.4 dB and more), and after 400 ms it is gone.
+pub(super) const PRE_ROLL: u64 = 19_200;
 
 /// What an identification header says (RFC 7845 section 5.1).
 #[derive(Debug, Clone, PartialEq)]
