@@ -102,6 +102,8 @@ fn pluck(out: &mut [f64], at: usize, note: u8, level: f64, dice: &mut Dice) {
 /// A marimba bar: its first modes are near 1, 3.9 and 9.2, and the mallet's noise.
 fn strike(out: &mut [f64], at: usize, note: u8, level: f64, dice: &mut Dice) {
     let hz = frequency(note);
+    // Struck up or down at random, or else notes that both instruments play would add up.
+    let level = if dice.below(2) == 0 { level } else { -level };
     for (ratio, share, seconds) in [(1.0, 1.0, 0.4), (3.93, 0.3, 0.12), (9.2, 0.12, 0.05)] {
         ring(out, at, hz * ratio, level * share, seconds, 48);
     }

@@ -43,12 +43,13 @@ fn draw(svg: &mut String, title: &str, report: &Report, stalls: &[Stall]) -> Dra
         .margin(14)
         .x_label_area_size(44)
         .y_label_area_size(64)
-        .build_cartesian_2d(0.0..end, -top..top)?;
+        // Room above the points for the legend.
+        .build_cartesian_2d(0.0..end, -top..top * 1.35)?;
 
     let shade = |s: &Stall| {
         // A stall of milliseconds in a plot of minutes is still a line that one can see.
         let (from, to) = (seconds(s.begin).clamp(0.0, end), seconds(s.end).clamp(0.0, end));
-        Rectangle::new([(from, -top), (to.max(from + end / 1_000.0), top)], STALLED.filled())
+        Rectangle::new([(from, -top), (to.max(from + end / 1_000.0), top * 1.35)], STALLED.filled())
     };
     let within = |s: &&Stall| seconds(s.end) > 0.0 && seconds(s.begin) < end;
     chart.draw_series(stalls.iter().filter(within).map(shade))?;

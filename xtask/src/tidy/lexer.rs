@@ -46,11 +46,13 @@ impl Layers {
 
 /// Whether the character at `at` continues a word, as in `for"`.
 fn follows_word(chars: &[char], at: usize) -> bool {
-    // A byte string's `b` is no word of its own.
-    let before = at.checked_sub(1).map(|i| chars[i]);
-    let two_before = at.checked_sub(2).map(|i| chars[i]);
-    let is_word = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
-    is_word(before) && !(matches!(before, Some('b' | 'c')) && !is_word(two_before))
+    let word =
+        |back: usize| at.checked_sub(back).map(|i| chars[i]).filter(|c| c.is_alphanumeric() || *c == '_');
+    match (word(2), word(1)) {
+        // The `b` of a byte string is no word of its own.
+        (None, Some('b' | 'c')) => false,
+        (_, before) => before.is_some(),
+    }
 }
 
 fn line_end(chars: &[char], at: usize) -> usize {
