@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 
 use antiphon_api::session::{decode_hub, encode_speaker};
 use antiphon_api::{
-    ApiError, Client, ErrorCode, LocalReply, LocalRequest, SourceCommand, SourceLink, SourceNotice, SourceTarget,
-    SpeakerPatch, TransportAction, TransportRequest, local,
+    ApiError, Client, ErrorCode, LocalReply, LocalRequest, SourceCommand, SourceLink, SourceNotice,
+    SourceTarget, SpeakerPatch, TransportAction, TransportRequest, local,
 };
 use antiphon_base::{Role, Span};
 use antiphon_hub::{HubDaemon, HubError, HubHandle, HubOptions};
 use antiphon_proto::session::{
-    Approach, Codec, Hello, HubMessage, Identity, PROTOCOL, Pairing, RefusalCode, SealedChannel, SpeakerHandshake,
-    SpeakerMessage, Welcome,
+    Approach, Codec, Hello, HubMessage, Identity, PROTOCOL, Pairing, RefusalCode, SealedChannel,
+    SpeakerHandshake, SpeakerMessage, Welcome,
 };
 use tempfile::TempDir;
 use tungstenite::{Message, WebSocket};
@@ -232,7 +232,9 @@ fn settings_are_told_to_the_speaker_and_outlive_the_hub() {
         }
     }
     let file = house.dir.path().join("state/hub.toml");
-    eventually("the setting is on disk", || std::fs::read_to_string(&file).is_ok_and(|text| text.contains("left")));
+    eventually("the setting is on disk", || {
+        std::fs::read_to_string(&file).is_ok_and(|text| text.contains("left"))
+    });
     let House { dir, hub } = house;
     hub.stop();
     let hub = HubDaemon::start(options(dir.path(), false)).unwrap();
@@ -287,26 +289,32 @@ fn pause_and_stop_reach_the_player() {
     let house = House::new(false);
     let client = house.client();
     let act = |action| client.transport(&TransportRequest { action, to: None });
-    assert!(matches!(act(TransportAction::Pause), Err(ApiError::Refused(body)) if body.code == ErrorCode::Conflict));
+    assert!(
+        matches!(act(TransportAction::Pause), Err(ApiError::Refused(body)) if body.code == ErrorCode::Conflict)
+    );
     let mut link = SourceLink::connect(&house.hub.addr().into(), &open_message(vec![])).unwrap();
     link.poll(Duration::from_secs(20)).unwrap();
     act(TransportAction::Stop).unwrap();
-    eventually("done", || matches!(link.poll(Duration::from_millis(20)), Ok(Some(SourceNotice::Done { stopped: true }))));
+    eventually("done", || {
+        matches!(link.poll(Duration::from_millis(20)), Ok(Some(SourceNotice::Done { stopped: true })))
+    });
 }
 
 #[test]
 fn a_page_of_another_site_and_a_rebound_name_are_kept_out() {
     let house = House::new(false);
-    let get = |headers: &str| house.raw(&format!("GET /api/v1/status HTTP/1.1\r\nConnection: close\r\n{headers}\r\n"));
+    let get = |headers: &str| {
+        house.raw(&format!("GET /api/v1/status HTTP/1.1\r\nConnection: close\r\n{headers}\r\n"))
+    };
     let port = house.hub.addr().port();
     assert!(get(&format!("Host: localhost:{port}\r\n")).starts_with("HTTP/1.1 200"));
     assert!(get("Host: evil.example\r\n").starts_with("HTTP/1.1 403"));
     let foreign = get(&format!("Host: localhost:{port}\r\nOrigin: http://evil.example\r\n"));
     assert!(foreign.starts_with("HTTP/1.1 403") && foreign.contains("another site"), "{foreign}");
-    let session = house.raw(&format!(
+    let session = house.raw(
         "GET /session HTTP/1.1\r\nHost: evil.example\r\nOrigin: http://evil.example\r\nConnection: Upgrade\r\n\
          Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-    ));
+    );
     assert!(session.starts_with("HTTP/1.1 403"), "{session}");
 }
 

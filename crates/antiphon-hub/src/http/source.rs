@@ -146,7 +146,7 @@ impl Link {
 }
 
 fn samples(bytes: &[u8], channels: u16) -> Result<Vec<f32>, ErrorBody> {
-    if channels == 0 || bytes.len() % (4 * usize::from(channels)) != 0 {
+    if channels == 0 || !bytes.len().is_multiple_of(4 * usize::from(channels)) {
         let message = format!("{} bytes are not whole frames of {channels} channels", bytes.len());
         return Err(ErrorBody::new(ErrorCode::BadRequest, message));
     }
