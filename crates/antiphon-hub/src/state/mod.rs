@@ -185,10 +185,8 @@ mod tests {
 
     #[test]
     fn pairings_are_bounded_and_the_oldest_goes() {
-        let mut record = Record::default();
-        record.pairings = (0..MAX_REMEMBERED)
-            .map(|n| Pairing { psk: [0; 32], name: n.to_string(), ..pairing(1) })
-            .collect();
+        let old = |n: usize| Pairing { psk: [0; 32], name: n.to_string(), ..pairing(1) };
+        let record = Record { pairings: (0..MAX_REMEMBERED).map(old).collect(), ..Record::default() };
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path()).unwrap();
         *store.record() = record;
