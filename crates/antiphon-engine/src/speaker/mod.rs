@@ -74,6 +74,7 @@ pub struct SpeakerEngine {
     stopped: Option<Epoch>,
     /// The newest media frame that came, in its epoch.
     newest: (Epoch, Frames),
+    clock_id: Option<u32>,
     session_since: Option<Timestamp<Local>>,
     next_target: Option<Timestamp<Local>>,
     next_stats: Option<Timestamp<Local>>,
@@ -99,6 +100,7 @@ impl SpeakerEngine {
             timeline: None,
             stopped: None,
             newest: (Epoch(0), Frames(0)),
+            clock_id: None,
             session_since: None,
             next_target: None,
             next_stats: None,
@@ -112,6 +114,11 @@ impl SpeakerEngine {
 
     /// The hub accepted this speaker.
     pub fn start_session(&mut self, now: Timestamp<Local>, welcome: &Welcome, keys: Option<SessionKeys>) {
+        // Another boot of the hub counts epochs and frames anew: what is held means nothing.
+        if self.clock_id.replace(welcome.clock) != Some(welcome.clock) {
+            self.command(Command::Flush);
+            (self.timeline, self.stopped, self.newest) = (None, None, (Epoch(0), Frames(0)));
+        }
         self.proto.start_session(now, welcome, keys);
         self.session_since = Some(now);
         self.next_target = Some(now);
@@ -243,6 +250,7 @@ impl SpeakerEngine {
         let moved = settings.delay_us != self.settings.delay_us;
         self.settings = settings;
         if moved {
+            self.proto.set_release_lead(release_lead(&self.config) - Span::from_us(self.settings.delay_us));
             self.steer(now);
         }
     }

@@ -1,0 +1,73 @@
+//! The demo in words.
+
+use std::fmt::Write;
+
+use antiphon_api::demo::DemoReport;
+
+use super::DemoPlan;
+
+pub(super) fn opening(plan: &DemoPlan) -> String {
+    let network = match plan.network {
+        None => "over the machine's loopback".to_owned(),
+        Some("none") => "through a relay".to_owned(),
+        Some(model) => format!("through a relay that behaves like {}", described(model)),
+    };
+    format!(
+        "Two speakers as processes of their own, {network}. Their clocks are seconds and 80 ppm apart,\n\
+         their sound cards +40 and -25 ppm off and warming up. {} s of music, left on one, right on the other.",
+        plan.seconds
+    )
+}
+
+fn described(model: &str) -> &'static str {
+    match model {
+        "lan" => "a wired network",
+        "quiet" => "quiet Wi-Fi",
+        "busy" => "busy Wi-Fi",
+        _ => "a network",
+    }
+}
+
+pub(super) fn report(r: &DemoReport, plan: &DemoPlan) -> String {
+    let mut out = String::new();
+    let mut line = |label: &str, text: String| {
+        // Writing to a String cannot fail.
+        let _ = writeln!(out, "{label:<22} {text}");
+    };
+    let s = &r.spread_us;
+    line(
+        "right against left",
+        format!("p50 {:.1}  p95 {:.1}  p99 {:.1}  max {:.1} us  (bias {:+.1} us, {} windows)", s.p50, s.p95, s.p99, s.max, s.bias, r.windows),
+    );
+    line("first sound together", first(r));
+    line("start to in sync", ms(r.start_to_sync_ms));
+    line(
+        "packets",
+        format!("{} recovered, {} lost; {:.1} ms concealed, {} underruns", r.recovered, r.lost, r.concealed_ms, r.underruns),
+    );
+    let stalls = &r.stalls;
+    line(
+        "machine stalls",
+        format!(
+            "{}, {:.0} ms in all, longest {:.0} ms; {:.1} % of windows excused",
+            stalls.count, stalls.total_ms, stalls.longest_ms, stalls.excused_percent
+        ),
+    );
+    for p in &r.processes {
+        line(&p.name, format!("{:.1} % of one core, {:.1} MB", p.cpu_percent, p.rss_kb as f64 / 1_024.0));
+    }
+    line("files", format!("{} (stereo.wav, spread.svg, source.wav, recordings, logs)", plan.out.display()));
+    let _ = writeln!(out, "\n{}", r.verdict);
+    out
+}
+
+fn first(r: &DemoReport) -> String {
+    match (r.start_to_sound_ms, r.first_spread_us) {
+        (Some(at), Some(spread)) => format!("{at:.0} ms after the start, {spread:+.1} us apart"),
+        _ => "not heard from both speakers".to_owned(),
+    }
+}
+
+fn ms(value: Option<f64>) -> String {
+    value.map_or_else(|| "never".to_owned(), |ms| format!("{ms:.0} ms"))
+}
