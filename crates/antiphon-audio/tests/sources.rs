@@ -33,7 +33,7 @@ fn expected(k: usize, channels: usize, i: i64, length: f64) -> f64 {
         return 0.0;
     }
     let window = 0.5 - 0.5 * (TAU * t / length).cos();
-    let height = if k % 2 == 0 { 0.5 } else { 0.25 };
+    let height = if k.is_multiple_of(2) { 0.5 } else { 0.25 };
     height * window * (TAU * hz * t / 48_000.0).sin()
 }
 
@@ -308,22 +308,52 @@ fn a_file_that_is_cut_off_is_played_as_far_as_it_goes_and_then_said_to_be_cut() 
     }
 }
 
+/// A fixture with 200 bytes behind its middle made nonsense: what can be read of it, whether it was
+/// counted, and how its end differs from the undamaged one's.
+fn damaged(name: &str, tenths: usize) -> (Vec<f32>, u64, Option<SourceError>, f32) {
+    let mut file = std::fs::read(fixture(name)).unwrap();
+    let middle = file.len() * tenths / 10;
+    file[middle - 100..middle + 100].fill(0xA5);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(name);
+    std::fs::write(&path, &file).unwrap();
+    let whole = read_all(&mut open_path(&fixture(name)).unwrap()).unwrap();
+    let mut source = open_path(&path).unwrap();
+    let mut samples = Vec::new();
+    let error = loop {
+        match source.read(500, &mut samples) {
+            Ok(0) => break None,
+            Ok(_) => {}
+            Err(error) => break Some(error),
+        }
+    };
+    assert!(samples.iter().all(|x| x.is_finite()), "{name}");
+    let tail = whole.len() * 9 / 10;
+    let energy = |x: &[f32]| x.iter().map(|x| x * x).sum::<f32>();
+    let left = samples[samples.len().min(tail)..].iter().zip(&whole[tail..]).map(|(a, b)| a - b);
+    let ratio = energy(&left.collect::<Vec<f32>>()) / energy(&whole[tail..]);
+    (samples, source.damage().skipped, error, ratio)
+}
+
 #[test]
-fn damage_in_the_middle_is_silence_and_what_follows_stays_in_its_place() {
-    for name in ["stereo-44k.mp3", "stereo-44k.ogg", "stereo-48k.opus", "stereo-44k.m4a"] {
-        let mut file = std::fs::read(fixture(name)).unwrap();
-        let middle = file.len() / 2;
-        file[middle - 200..middle + 200].fill(0xA5);
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(name);
-        std::fs::write(&path, &file).unwrap();
-        let Ok(mut source) = open_path(&path) else { continue };
-        let whole = read_all(&mut open_path(&fixture(name)).unwrap()).unwrap();
-        let mut samples = Vec::new();
-        while source.read(500, &mut samples).is_ok_and(|read| read > 0) {}
-        assert!(samples.len() > whole.len() / 4, "{name}: {} of {}", samples.len(), whole.len());
-        assert!(samples.iter().all(|x| x.is_finite()), "{name}");
+fn damage_in_the_middle_is_got_over_and_what_follows_stays_in_its_place() {
+    // Places behind all headers and before MP4's index.
+    for (name, tenths) in [("stereo-44k.ogg", 8), ("stereo-48k.opus", 6), ("stereo-44k.m4a", 5)] {
+        let (samples, skipped, error, ratio) = damaged(name, tenths);
+        // AAC has no checksum: its decoder may well make something of nonsense.
+        assert!(skipped > 0 || name == "stereo-44k.m4a", "{name}");
+        assert!(error.is_none() && samples.len() == 48_000, "{name}: {} {error:?}", samples.len());
+        assert!(ratio < 1e-2, "{name}: {ratio:e} of the end is something else");
     }
+}
+
+#[test]
+fn an_mp3_that_lost_frames_is_played_on_and_said_to_lack_a_part() {
+    // Nothing in the file says how many frames the nonsense was: what follows may move up.
+    let (samples, _, error, _) = damaged("stereo-44k.mp3", 8);
+    assert!(samples.len() > 40_000, "{}", samples.len());
+    let said = matches!(error.map(|e| e.problem), Some(Problem::Truncated { .. }));
+    assert_eq!(said, samples.len() < 48_000, "{} samples", samples.len());
 }
 
 proptest::proptest! {

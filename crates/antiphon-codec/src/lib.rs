@@ -119,7 +119,7 @@ fn tamed(sample: f32) -> f32 {
 fn frames_of(kind: CodecKind, samples: usize, channels: u16) -> Result<usize, CodecError> {
     let channels = usize::from(channels);
     let frames = samples / channels;
-    if samples % channels != 0 || frames == 0 || frames as i64 > MAX_PACKET_FRAMES.0 {
+    if !samples.is_multiple_of(channels) || frames == 0 || frames as i64 > MAX_PACKET_FRAMES.0 {
         return Err(CodecError::Length { kind, samples, channels: channels as u16 });
     }
     Ok(frames)

@@ -153,7 +153,7 @@ fn check_channels(kind: CodecKind, channels: u16) -> Result<(), CodecError> {
 }
 
 fn check_payload(kind: CodecKind, payload: &[u8], width: usize, channels: u16) -> Result<(), CodecError> {
-    if payload.is_empty() || payload.len() % width != 0 {
+    if payload.is_empty() || !payload.len().is_multiple_of(width) {
         return Err(CodecError::Payload { kind, reason: "not a whole number of samples" });
     }
     frames_of(kind, payload.len() / width, channels)

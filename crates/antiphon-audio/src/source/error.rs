@@ -56,7 +56,7 @@ impl fmt::Display for SourceError {
             ),
             Problem::Truncated { at, of } => write!(
                 f,
-                "{name} ends at {} of {}: it is cut off, get another copy of it",
+                "{name} ends at {} of {}: a part of it is missing, it is cut off or damaged: get another copy of it",
                 clock(*at),
                 clock(*of)
             ),

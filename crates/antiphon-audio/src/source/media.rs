@@ -23,6 +23,9 @@ use super::{Decode, MAX_CHANNELS, MAX_RATE_HZ, MIN_RATE_HZ, Problem, mp4, opus, 
 /// damage is not the same file.
 const MAX_SKIPPED_IN_A_ROW: u64 = 200;
 
+/// Times in a row that a demuxer may fail before it is taken to be stuck where it is.
+const MAX_UNREADABLE_IN_A_ROW: u64 = 32;
+
 /// Frames decoded and dropped before a position that was gone to, so that decoders that use what
 /// came before (MP3's bit reservoir, AAC's and Vorbis's overlap) are in their stride: 100 ms.
 const PRE_ROLL_PARTS_OF_A_SECOND: u64 = 10;
@@ -118,7 +121,7 @@ impl MediaDecoder {
             "wave" => !self.read_wave_head(),
             // Without the encoder's own note the number of frames is a guess from the bit rate.
             "mp3" => track.delay.is_some(),
-            "aiff" | "flac" | "isomp4" => true,
+            "aiff" | "flac" | "isomp4" | "ogg" => true,
             _ => false,
         };
         if self.container == "wave" && !self.length_is_exact {
@@ -170,6 +173,7 @@ impl MediaDecoder {
 
     /// The next packet of the track, `None` at the end.
     fn next_packet(&mut self) -> Result<Option<Packet>, Problem> {
+        let mut unreadable = 0;
         loop {
             match self.reader.next_packet() {
                 Ok(Some(packet)) if packet.track_id == self.track => return Ok(Some(packet)),
@@ -178,6 +182,11 @@ impl MediaDecoder {
                 Err(Error::IoError(e)) if e.kind() == std::io::ErrorKind::UnexpectedEof => return Ok(None),
                 Err(Error::IoError(error)) => return Err(Problem::Read { at: self.at(), error }),
                 Err(Error::ResetRequired) => self.begin_next_stream()?,
+                // Demuxers go on behind a page that they could not read.
+                Err(Error::DecodeError(_)) if unreadable < MAX_UNREADABLE_IN_A_ROW => {
+                    unreadable += 1;
+                    self.skipped += 1;
+                }
                 Err(e) => return Err(Problem::Damaged { at: self.at(), reason: plain(&e) }),
             }
         }
