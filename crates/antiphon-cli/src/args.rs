@@ -80,6 +80,10 @@ pub enum Verb {
     /// Log this machine's own stalls as JSON lines
     Witness(WitnessArgs),
 
+    /// Play many speakers without sound in this process, to measure a hub
+    #[command(hide = true)]
+    Load(LoadArgs),
+
     /// Print completions for a shell
     #[command(hide = true)]
     Completions {
@@ -351,6 +355,30 @@ pub struct WitnessArgs {
     /// How long [default: until interrupted]
     #[arg(long, value_parser = parse_span, value_name = "TIME")]
     pub time: Option<Span>,
+}
+
+/// `antiphon load`
+#[derive(Debug, clap::Args)]
+pub struct LoadArgs {
+    /// The hub
+    #[arg(long, value_name = "HOST:PORT", env = "ANTIPHON_HUB")]
+    pub hub: HubAddress,
+
+    /// How many speakers: half of them left, half right
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=512))]
+    pub speakers: u16,
+
+    /// How long, from the moment that all are connected [default: until interrupted]
+    #[arg(long, value_name = "S", value_parser = clap::value_parser!(u32).range(1..))]
+    pub seconds: Option<u32>,
+
+    /// How their audio is encoded
+    #[arg(long, default_value = "l24")]
+    pub codec: Codec,
+
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[cfg(test)]

@@ -29,6 +29,8 @@ mod settings;
 
 mod instruments;
 
+mod load;
+
 mod generate;
 
 mod demo;
@@ -54,7 +56,9 @@ fn main() -> ExitCode {
 
 fn work(verb: Verb) -> Result<Exit, Failure> {
     match verb {
-        Verb::Demo(args) => demo::run(&args).map(demo_exit).map_err(|error| Failure::failed(error.to_string())),
+        Verb::Demo(args) => {
+            demo::run(&args).map(demo_exit).map_err(|error| Failure::failed(error.to_string()))
+        }
         Verb::Hub(args) => hub::run(args),
         Verb::Speaker(args) => speaker::run(args),
         Verb::Play(args) => play::run(args),
@@ -69,6 +73,7 @@ fn work(verb: Verb) -> Result<Exit, Failure> {
         Verb::Access(args) => settings::access(&args),
         Verb::Impair(args) => instruments::impair(args),
         Verb::Witness(args) => instruments::witness(args),
+        Verb::Load(args) => load::run(args),
         Verb::Completions { shell } => generate::completions(shell),
         Verb::Man => generate::man(),
     }

@@ -12,6 +12,9 @@ mod agent;
 
 mod process;
 
+mod load;
+
 pub use agent::{AgentConfig, AgentError, run};
+pub use load::{LoadConfig, LoadReport, load};
 pub use process::{Usage, UsageMeter};
 pub use store::{SpeakerStore, StoreError};

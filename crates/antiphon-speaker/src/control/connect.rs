@@ -23,11 +23,14 @@ const CONNECT_LIMIT: Duration = Duration::from_millis(1_000);
 /// From the request to the welcome: a few round trips and two key agreements, on a busy Wi-Fi.
 const ANSWER_LIMIT: Duration = Duration::from_secs(2);
 
+/// Read at once: any message of a hub fits.
+const READ_BUFFER: usize = 4_096;
+
 /// How long DNS-SD is given to find a hub: a responder answers within 120 ms (RFC 6762 section 6).
 const BROWSE: Duration = Duration::from_millis(1_500);
 
 /// A connection on which the hub has welcomed this speaker.
-pub(super) struct Connection {
+pub(crate) struct Connection {
     pub socket: WebSocket<TcpStream>,
     pub hub: SocketAddr,
     pub channel: Option<SealedChannel>,
@@ -37,7 +40,7 @@ pub(super) struct Connection {
 }
 
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ConnectError {
+pub(crate) enum ConnectError {
     #[error("{0}")]
     Address(String),
     #[error(
@@ -56,7 +59,7 @@ pub(super) enum ConnectError {
     Store(#[from] StoreError),
 }
 
-pub(super) fn connect(
+pub(crate) fn connect(
     config: &mut ControlConfig,
     store: &mut SpeakerStore,
 ) -> Result<Connection, ConnectError> {
@@ -177,7 +180,8 @@ fn open_socket(hub: SocketAddr) -> Result<WebSocket<TcpStream>, ConnectError> {
     stream.set_write_timeout(Some(ANSWER_LIMIT)).map_err(|e| unreachable(&e))?;
     let limits = WebSocketConfig::default()
         .max_message_size(Some(session::MAX_MESSAGE + 64))
-        .max_frame_size(Some(session::MAX_MESSAGE + 64));
+        .max_frame_size(Some(session::MAX_MESSAGE + 64))
+        .read_buffer_size(READ_BUFFER);
     let (socket, _) =
         tungstenite::client::client_with_config(format!("ws://{hub}/session"), stream, Some(limits))
             .map_err(|e| unreachable(&e))?;

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::os::fd::AsFd;
 use std::sync::mpsc::TryRecvError;
 
-use antiphon_proto::session::HubMessage;
+use antiphon_proto::session::{HubMessage, SpeakerMessage};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tungstenite::{Error, Message, WebSocket};
 
@@ -38,7 +38,7 @@ pub(super) fn serve(mut connection: Connection, channels: &Channels) -> String {
 
 fn turn(connection: &mut Connection, channels: &Channels) -> Result<(), String> {
     wait(&connection.socket, channels)?;
-    receive(connection, channels)?;
+    receive(connection, |message| channels.tell(FromControl::Message(Box::new(message))))?;
     send(connection, channels)
 }
 
@@ -56,7 +56,8 @@ fn wait(socket: &WebSocket<TcpStream>, channels: &Channels) -> Result<(), String
     Ok(())
 }
 
-fn receive(connection: &mut Connection, channels: &Channels) -> Result<(), String> {
+/// Hands over every message that waits; says why there will be no more.
+pub(crate) fn receive(connection: &mut Connection, mut take: impl FnMut(HubMessage)) -> Result<(), String> {
     loop {
         let bytes = match connection.socket.read() {
             Ok(Message::Binary(bytes)) => bytes.to_vec(),
@@ -68,7 +69,7 @@ fn receive(connection: &mut Connection, channels: &Channels) -> Result<(), Strin
         };
         match open(&mut connection.channel, &bytes).map_err(|e| e.to_string())? {
             HubMessage::Goodbye { reason } => return Err(format!("the hub says goodbye: {reason}")),
-            message => channels.tell(FromControl::Message(Box::new(message))),
+            message => take(message),
         }
     }
 }
@@ -76,16 +77,19 @@ fn receive(connection: &mut Connection, channels: &Channels) -> Result<(), Strin
 fn send(connection: &mut Connection, channels: &Channels) -> Result<(), String> {
     loop {
         match channels.from_speaker.try_recv() {
-            Ok(ToControl::Send(message)) => {
-                let sealed = seal(&mut connection.channel, &message).map_err(|e| e.to_string())?;
-                written(connection.socket.send(sealed))?;
-            }
+            Ok(ToControl::Send(message)) => say(connection, &message)?,
             Ok(ToControl::Reconnect) => return Err("the hub is silent".into()),
             Err(TryRecvError::Empty) if channels.stopping() => return Err("stopped".into()),
             Err(TryRecvError::Empty) => return written(connection.socket.flush()),
             Err(TryRecvError::Disconnected) => return Err("stopped".into()),
         }
     }
+}
+
+/// Sends one message.
+pub(crate) fn say(connection: &mut Connection, message: &SpeakerMessage) -> Result<(), String> {
+    let sealed = seal(&mut connection.channel, message).map_err(|e| e.to_string())?;
+    written(connection.socket.send(sealed))
 }
 
 /// What did not fit into the kernel's buffer stays in the WebSocket's, which refuses to grow beyond

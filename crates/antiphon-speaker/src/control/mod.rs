@@ -1,8 +1,8 @@
 //! The control thread: finds the hub, connects, shakes hands, and carries messages; for ever.
 
-mod connect;
+pub(crate) mod connect;
 
-mod link;
+pub(crate) mod link;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
