@@ -41,6 +41,9 @@ pub struct DemoReport {
     pub underruns: u64,
     /// The machine's own stalls.
     pub stalls: StallReport,
+    /// What happened in each stretch of the music: two seconds or a little more.
+    #[serde(default)]
+    pub slices: Vec<Slice>,
     /// What each process cost while playing.
     pub processes: Vec<ProcessCost>,
     /// Whether few enough windows were excused (5 %) for the figures to count.
@@ -67,7 +70,7 @@ pub struct PercentilesUs {
 }
 
 /// What the witness saw of the machine while the music played.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StallReport {
     /// How many.
     pub count: u64,
@@ -77,6 +80,34 @@ pub struct StallReport {
     pub longest_ms: f64,
     /// Share of the windows that they excuse.
     pub excused_percent: f64,
+    /// Each, at most the first thousand.
+    #[serde(default)]
+    pub each: Vec<StallTime>,
+}
+
+/// One stall of the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct StallTime {
+    /// After the request to play; negative before it.
+    pub at_ms: f64,
+    /// How long.
+    pub length_ms: f64,
+}
+
+/// What both speakers counted in one stretch of the music. They report once a second, so a count may
+/// belong to the second before the stretch.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Slice {
+    /// Its end, after the request to play.
+    pub end_s: f64,
+    /// Packets that did not arrive in time.
+    pub lost: u64,
+    /// Packets that arrived in time because they were asked for again.
+    pub recovered: u64,
+    /// Audio made up.
+    pub concealed_ms: f64,
+    /// Times that a speaker had nothing to play.
+    pub underruns: u64,
 }
 
 /// What a process cost.

@@ -52,13 +52,44 @@ pub struct DemoArgs {
     #[arg(long, default_value = "200ms", value_parser = crate::plan::parse_span, value_name = "TIME")]
     pub latency: Span,
 
+    /// What the rest of the rig is, for measurements
+    #[command(flatten)]
+    pub rig: RigArgs,
+}
+
+/// The rig of the demo, where a measurement needs another than the demo's own.
+#[derive(Debug, Clone, clap::Args)]
+pub struct RigArgs {
     /// What a virtual sound card holds between callback and loudspeaker, in milliseconds
-    #[arg(long, default_value_t = 12, hide = true)]
-    pub output_latency_ms: u32,
+    #[arg(long, default_value_t = 12.0, hide = true)]
+    pub card_latency_ms: f64,
+
+    /// Frames between two callbacks of a virtual sound card
+    #[arg(long, default_value_t = 256, hide = true)]
+    pub card_period: u32,
+
+    /// How much faster than nominal each sound card runs, left/right, in ppm
+    #[arg(long, default_value = "+40/-25", value_parser = parse_pair, allow_hyphen_values = true, hide = true)]
+    pub card_ppm: (f64, f64),
 
     /// How far each sound card drifts while it warms up, in ppm
     #[arg(long, default_value_t = 3.0, hide = true)]
     pub warmup_ppm: f64,
+
+    /// Fixed delay to the hub/back on the right speaker's path alone, for example 6ms/1ms
+    #[arg(long, value_name = "DELAY", hide = true)]
+    pub right_path: Option<String>,
+
+    /// What `antiphon delay right` is set to before the music begins
+    #[arg(long, default_value = "0ms", value_parser = crate::plan::parse_signed_span, allow_hyphen_values = true, hide = true)]
+    pub right_delay: Span,
+}
+
+fn parse_pair(text: &str) -> Result<(f64, f64), String> {
+    let number = |part: &str| part.parse::<f64>().ok().filter(|ppm| ppm.is_finite());
+    text.split_once('/')
+        .and_then(|(left, right)| Some((number(left)?, number(right)?)))
+        .ok_or_else(|| format!("{text:?} is not LEFT/RIGHT, for example +40/-25"))
 }
 
 /// Networks that the relay can play.
@@ -93,8 +124,7 @@ struct DemoPlan {
     loss: Option<String>,
     delay: Option<String>,
     latency: Span,
-    output_latency_ms: u32,
-    warmup_ppm: f64,
+    rig: RigArgs,
 }
 
 /// Why the demo could not be run.
@@ -115,6 +145,9 @@ pub enum DemoError {
     /// The player failed.
     #[error("the player failed; its log is {0}")]
     Player(PathBuf),
+    /// The hub did not take a setting.
+    #[error("the hub did not set the right speaker's delay: {0}")]
+    NotSet(String),
     /// The hub said something strange.
     #[error("the hub says it listens at {0:?}")]
     Nonsense(String),
@@ -127,12 +160,35 @@ pub enum DemoError {
 struct Run {
     asked: Timestamp<True>,
     ended: Timestamp<True>,
-    costs: Vec<(Cost, Cost)>,
+    costs: Vec<(Option<Cost>, Cost)>,
     status: Option<antiphon_api::Status>,
+    /// What the speakers had counted, at instants through the music.
+    counts: Vec<(Timestamp<True>, Counts)>,
     stalls: Vec<antiphon_measure::spread::Stall>,
 }
 
-/// Runs the demo and returns the exit code.
+/// What both speakers have counted together.
+#[derive(Debug, Clone, Copy, Default)]
+struct Counts {
+    lost: u64,
+    recovered: u64,
+    concealed_ms: f64,
+    underruns: u64,
+}
+
+impl Counts {
+    fn of(status: &antiphon_api::Status) -> Self {
+        let reports = status.speakers.iter().filter_map(|speaker| speaker.report.as_ref());
+        reports.fold(Self::default(), |sum, report| Self {
+            lost: sum.lost + report.packets.lost,
+            recovered: sum.recovered + report.packets.recovered,
+            concealed_ms: sum.concealed_ms + report.concealed_ms,
+            underruns: sum.underruns + report.underruns,
+        })
+    }
+}
+
+/// Runs the demo and returns its report.
 ///
 /// # Errors
 /// See [`DemoError`].
@@ -157,9 +213,10 @@ pub fn run(args: &DemoArgs) -> Result<DemoReport, DemoError> {
 }
 
 fn plan(args: &DemoArgs) -> Result<DemoPlan, DemoError> {
-    let out = args.out.clone().unwrap_or_else(|| {
-        std::env::temp_dir().join(format!("antiphon-demo-out-{}", std::process::id()))
-    });
+    let out = args
+        .out
+        .clone()
+        .unwrap_or_else(|| std::env::temp_dir().join(format!("antiphon-demo-out-{}", std::process::id())));
     std::fs::create_dir_all(&out).map_err(|e| DemoError::Write(out.clone(), e))?;
     let out = out.canonicalize().map_err(|e| DemoError::Write(args.out.clone().unwrap_or_default(), e))?;
     Ok(DemoPlan {
@@ -169,8 +226,7 @@ fn plan(args: &DemoArgs) -> Result<DemoPlan, DemoError> {
         loss: args.loss.clone(),
         delay: args.delay.clone(),
         latency: args.latency,
-        output_latency_ms: args.output_latency_ms,
-        warmup_ppm: args.warmup_ppm,
+        rig: args.rig.clone(),
     })
 }
 
@@ -184,13 +240,17 @@ fn compose(plan: &DemoPlan) -> Result<(Vec<f32>, PathBuf), DemoError> {
     Ok((samples, path))
 }
 
+/// Seldom, so that the demo does not measure itself.
+const STATUS_INTERVAL: Span = Span::from_ms(2_000);
+
 fn perform(plan: &DemoPlan, file: &std::path::Path, note: &dyn Fn(&str)) -> Result<Run, DemoError> {
     let witness = Witness::start().map_err(|e| DemoError::System("watch for stalls", e))?;
     let mut rig = Rig::start(plan)?;
     note("Playing ...");
     let before = rig.costs();
     let asked = rig.play(file)?;
-    let mut status = None;
+    let mut counts = Vec::new();
+    let mut asked_status = asked;
     let mut during = rig.costs();
     let went_well = loop {
         std::thread::sleep(Duration::from_millis(100));
@@ -198,19 +258,22 @@ fn perform(plan: &DemoPlan, file: &std::path::Path, note: &dyn Fn(&str)) -> Resu
             break ended;
         }
         during = rig.costs();
-        // Asked for seldom, so that the demo does not measure itself.
-        if (antiphon_net::raw_now() - asked).as_ns() / 100_000_000 % 20 == 0 {
-            status = rig.status().or(status);
+        let now = antiphon_net::raw_now();
+        if now - asked_status >= STATUS_INTERVAL {
+            asked_status = now;
+            counts.extend(rig.status().map(|status| (now, Counts::of(&status))));
         }
     };
     let ended = antiphon_net::raw_now();
-    let status = rig.status().or(status);
+    let status = rig.status();
+    counts.extend(status.as_ref().map(|status| (ended, Counts::of(status))));
     if !went_well {
         return Err(DemoError::Player(plan.out.join("player.log")));
     }
     rig.finish()?;
+    // The player began with the music: before, it had used nothing.
     let cost_of = |cost: &Cost| before.iter().find(|b| b.name == cost.name).cloned();
-    let costs = during.iter().filter_map(|cost| Some((cost_of(cost)?, cost.clone()))).collect();
+    let costs = during.into_iter().map(|cost| (cost_of(&cost), cost)).collect();
     let stalls = witness.stalls();
-    Ok(Run { asked, ended, costs, status, stalls: analyse::stalls(&stalls) })
+    Ok(Run { asked, ended, costs, status, counts, stalls: analyse::stalls(&stalls) })
 }

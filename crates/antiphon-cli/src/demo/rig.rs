@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use antiphon_api::{Client, HubAddress, LocalReply, LocalRequest, Status, local};
-use antiphon_base::{Timestamp, True};
+use antiphon_api::{Client, HubAddress, LocalReply, LocalRequest, SpeakerPatch, Status, local};
+use antiphon_base::{Span, Timestamp, True};
 use antiphon_net::raw_now;
 use antiphon_speaker::Usage;
 use nix::sys::signal::{Signal, kill};
@@ -14,17 +14,16 @@ use nix::unistd::Pid;
 
 use super::{DemoError, DemoPlan};
 
-/// Both clocks and both sound cards are wrong, and differently: seconds and 80 ppm apart. A
-/// program without synchronisation would drift 145 us a second here and start seconds apart.
+/// Both clocks are wrong, and differently: seconds and 80 ppm apart, beside sound cards that are 65 ppm
+/// apart. A program without synchronisation would drift 145 us a second here and start seconds apart.
 const SPEAKERS: [Member; 2] = [
-    Member { name: "left", clock: "ppm=+40&offset_s=1234.5&wander_ppm=0.5", dac_ppm: "+40", seed: 11 },
-    Member { name: "right", clock: "ppm=-40&offset_s=77.25&wander_ppm=0.5", dac_ppm: "-25", seed: 23 },
+    Member { name: "left", clock: "ppm=+40&offset_s=1234.5&wander_ppm=0.5", seed: 11 },
+    Member { name: "right", clock: "ppm=-40&offset_s=77.25&wander_ppm=0.5", seed: 23 },
 ];
 
 struct Member {
     name: &'static str,
     clock: &'static str,
-    dac_ppm: &'static str,
     seed: u32,
 }
 
@@ -53,11 +52,21 @@ impl Rig {
         let hub = HubAddress::from(std::net::SocketAddr::from(([127, 0, 0, 1], 0)));
         let mut rig = Self { program, dir: plan.out.clone(), children: Vec::new(), hub };
         rig.start_hub(plan)?;
-        let reached = rig.start_relay(plan)?;
-        for member in &SPEAKERS {
-            rig.start_speaker(plan, member, &reached)?;
+        let left = rig.start_relay("relay", plan.network, plan.loss.as_deref(), plan.delay.as_deref())?;
+        let right = match &plan.rig.right_path {
+            Some(path) => {
+                let network = plan.network.or(Some("none"));
+                rig.start_relay("relay-right", network, plan.loss.as_deref(), Some(path))?
+            }
+            None => left.clone(),
+        };
+        for (member, (hub, ppm)) in
+            SPEAKERS.iter().zip([(left, plan.rig.card_ppm.0), (right, plan.rig.card_ppm.1)])
+        {
+            rig.start_speaker(plan, member, &hub, ppm)?;
         }
         rig.wait_for_speakers()?;
+        rig.delay_right(plan.rig.right_delay)?;
         Ok(rig)
     }
 
@@ -116,44 +125,74 @@ impl Rig {
         command.args(["--latency", &format!("{}ms", plan.latency.as_ms_f64())]);
         self.spawn("hub", command)?;
         let socket = local::socket_path(&self.runtime_dir());
-        let address = self.wait_until("the hub", || match local::ask(&socket, &LocalRequest::Whereabouts) {
-            Ok(LocalReply::Here { address, .. }) => Some(address),
-            _ => None,
-        })?;
+        let address =
+            self.wait_until("the hub", || match local::ask(&socket, &LocalRequest::Whereabouts) {
+                Ok(LocalReply::Here { address, .. }) => Some(address),
+                _ => None,
+            })?;
         self.hub = address.parse().map_err(|_| DemoError::Nonsense(address))?;
         Ok(())
     }
 
-    fn start_relay(&mut self, plan: &DemoPlan) -> Result<String, DemoError> {
-        let Some(network) = &plan.network else { return Ok(self.hub.to_string()) };
+    /// The address at which speakers reach the hub: a relay's, where there is a network to play.
+    fn start_relay(
+        &mut self,
+        name: &'static str,
+        network: Option<&str>,
+        loss: Option<&str>,
+        delay: Option<&str>,
+    ) -> Result<String, DemoError> {
+        let Some(network) = network else { return Ok(self.hub.to_string()) };
         let listen = format!("127.0.0.1:{}", free_port()?);
         let mut command = self.command("impair");
         command.args(["--listen", &listen, "--to", &self.hub.to_string()]);
         command.args(["--jitter", network, "--seed", "7"]);
-        if let Some(loss) = &plan.loss {
-            command.args(["--loss", loss]);
+        for (option, value) in [("--loss", loss), ("--delay", delay)] {
+            command.args(value.into_iter().flat_map(|value| [option, value]));
         }
-        if let Some(delay) = &plan.delay {
-            command.args(["--delay", delay]);
-        }
-        self.spawn("relay", command)?;
+        self.spawn(name, command)?;
         self.wait_until("the relay", || std::net::TcpStream::connect(&listen).ok())?;
         Ok(listen)
     }
 
-    fn start_speaker(&mut self, plan: &DemoPlan, member: &Member, hub: &str) -> Result<(), DemoError> {
+    fn start_speaker(
+        &mut self,
+        plan: &DemoPlan,
+        member: &Member,
+        hub: &str,
+        ppm: f64,
+    ) -> Result<(), DemoError> {
         let output = format!(
-            "virtual:{}?ppm={}&wander_ppm=0.3&warmup_ppm={}&period=256&wake_jitter_us=300&stamp_noise_us=50\
+            "virtual:{}?ppm={ppm:+}&wander_ppm=0.3&warmup_ppm={}&period={}&wake_jitter_us=300&stamp_noise_us=50\
              &latency_ms={}&channels=1&seed={}",
             Self::recording(&self.dir, member.name).display(),
-            member.dac_ppm,
-            plan.warmup_ppm,
-            plan.output_latency_ms,
+            plan.rig.warmup_ppm,
+            plan.rig.card_period,
+            plan.rig.card_latency_ms,
             member.seed,
         );
         let mut command = self.command("speaker");
-        command.args(["--name", member.name, "--hub", hub, "--output", &output, "--local-clock", member.clock]);
+        command.args([
+            "--name",
+            member.name,
+            "--hub",
+            hub,
+            "--output",
+            &output,
+            "--local-clock",
+            member.clock,
+        ]);
         self.spawn(member.name, command)
+    }
+
+    /// What `antiphon delay right` does.
+    fn delay_right(&self, delay: Span) -> Result<(), DemoError> {
+        if delay == Span::ZERO {
+            return Ok(());
+        }
+        let patch = SpeakerPatch { delay_us: Some(delay.as_ns() / 1_000), ..SpeakerPatch::default() };
+        let set = Client::new(self.hub.clone()).set_speaker("right", &patch);
+        set.map(drop).map_err(|e| DemoError::NotSet(e.to_string()))
     }
 
     /// Ready: joined and sure of both clocks.
