@@ -8,16 +8,24 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use antiphon_base::Timestamp;
 use nix::errno::Errno;
 use nix::sys::socket::{
-    self, ControlMessageOwned, MsgFlags, MultiHeaders, RecvMsg, SockaddrStorage, setsockopt, sockopt,
+    self, ControlMessage, ControlMessageOwned, MsgFlags, MultiHeaders, RecvMsg, SockaddrStorage, setsockopt,
+    sockopt,
 };
 use nix::sys::time::TimeSpec;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::clock::{Bracket, Clock};
 
-/// Datagrams taken or given in one system call: two packets a speaker every 10 ms come to about
-/// this many for eight speakers, and 16 receive buffers are 32 KiB.
+/// Datagrams taken in one system call: those of a hub's burst after a stall of 80 ms, or the clock
+/// probes of a hundred speakers over 16 ms; 16 receive buffers are 32 KiB.
 const BATCH: usize = 16;
+
+/// Messages given in one system call: the burst of a hundred speakers is two calls.
+const SEND_BATCH: usize = 64;
+
+/// Datagrams that the kernel is given as one message: its own limit (UDP_MAX_SEGMENTS) was 64, and
+/// a message may hold 64 KiB. More than a burst for one speaker has.
+const MAX_SEGMENTS: usize = 32;
 
 /// Room for one datagram: any that fits an Ethernet frame. What is longer is cut, and no packet of
 /// ours is.
@@ -36,6 +44,8 @@ pub struct UdpPort {
     socket: UdpSocket,
     local: SocketAddr,
     buffers: Box<[[u8; DATAGRAM]; BATCH]>,
+    /// Whether the kernel cuts a message into datagrams (UDP_SEGMENT), as far as is known.
+    cuts: bool,
     counters: UdpCounters,
 }
 
@@ -73,7 +83,7 @@ impl UdpPort {
         tune(&socket, local);
         let buffers = vec![[0; DATAGRAM]; BATCH].into_boxed_slice();
         let buffers = buffers.try_into().map_err(|_| io::Error::other("receive buffers"))?;
-        Ok(Self { socket, local, buffers, counters: UdpCounters::default() })
+        Ok(Self { socket, local, buffers, cuts: true, counters: UdpCounters::default() })
     }
 
     /// The address bound.
@@ -121,17 +131,27 @@ impl UdpPort {
     /// dropped and counted: late audio is worth nothing, and one dead receiver must not stop others.
     pub fn send(&mut self, batch: &mut Batch) {
         let mut from = 0;
+        if !self.cuts {
+            batch.cut(from);
+        }
         while from < batch.items.len() {
-            let to = batch.items.len().min(from + BATCH);
-            match batch.send(&self.socket, from..to) {
+            let (range, cut) = batch.run(from);
+            match batch.send(&self.socket, range, cut) {
                 Ok(sent) => {
-                    self.counters.sent += sent as u64;
+                    self.counters.sent += batch.datagrams(from..from + sent);
                     from += sent.max(1);
                 }
                 Err(Errno::EINTR) => {}
                 Err(Errno::EAGAIN | Errno::ENOBUFS) => {
-                    self.counters.send_full += (batch.items.len() - from) as u64;
+                    self.counters.send_full += batch.datagrams(from..batch.items.len());
                     break;
+                }
+                Err(errno) if cut.is_some() => {
+                    // An old kernel, a device that cannot sum checksums, a tunnel, a short MTU.
+                    let never =
+                        matches!(errno, Errno::EINVAL | Errno::EIO | Errno::EOPNOTSUPP | Errno::EMSGSIZE);
+                    self.cuts &= !never;
+                    batch.cut(from);
                 }
                 Err(_) => {
                     self.counters.send_failed += 1;
@@ -153,7 +173,28 @@ impl AsFd for UdpPort {
 #[derive(Debug, Default)]
 pub struct Batch {
     bytes: Vec<u8>,
-    items: Vec<(SocketAddr, Range<usize>)>,
+    items: Vec<Item>,
+}
+
+/// Datagrams for one receiver, one behind the other in memory, all as long as the first but the
+/// last, which may be shorter: what the kernel takes as one message and cuts (UDP_SEGMENT). One way
+/// through its layers for all of them costs little more than for one.
+#[derive(Debug, Clone)]
+struct Item {
+    to: SocketAddr,
+    at: Range<usize>,
+    segment: usize,
+}
+
+impl Item {
+    fn datagrams(&self) -> usize {
+        self.at.len().div_ceil(self.segment.max(1)).max(1)
+    }
+
+    fn takes(&self, to: SocketAddr, len: usize) -> bool {
+        let whole = self.segment > 0 && self.at.len().is_multiple_of(self.segment);
+        whole && self.to == to && (1..=self.segment).contains(&len) && self.datagrams() < MAX_SEGMENTS
+    }
 }
 
 impl Batch {
@@ -166,12 +207,16 @@ impl Batch {
     pub fn push(&mut self, to: SocketAddr, datagram: &[u8]) {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(datagram);
-        self.items.push((to, start..self.bytes.len()));
+        let end = self.bytes.len();
+        match self.items.last_mut() {
+            Some(item) if item.takes(to, datagram.len()) => item.at.end = end,
+            _ => self.items.push(Item { to, at: start..end, segment: datagram.len() }),
+        }
     }
 
     /// How many datagrams it holds.
     pub fn len(&self) -> usize {
-        self.items.len()
+        self.items.iter().map(Item::datagrams).sum()
     }
 
     /// Whether it holds none.
@@ -185,13 +230,52 @@ impl Batch {
         self.items.clear();
     }
 
-    fn send(&self, socket: &UdpSocket, range: Range<usize>) -> Result<usize, Errno> {
+    fn datagrams(&self, items: Range<usize>) -> u64 {
+        self.items[items].iter().map(|item| item.datagrams() as u64).sum()
+    }
+
+    /// Makes each datagram from item `from` on a message of its own.
+    fn cut(&mut self, from: usize) {
+        let whole: Vec<_> = self.items.drain(from..).collect();
+        for Item { to, at, segment } in whole {
+            // An empty datagram is one piece too.
+            for start in (at.start..at.end.max(at.start + 1)).step_by(segment.max(1)) {
+                let piece = start..at.end.min(start + segment);
+                self.items.push(Item { to, segment: piece.len(), at: piece });
+            }
+        }
+    }
+
+    /// The items from `from` on that go in one call, and the length to which the kernel shall cut:
+    /// one for the whole call. What is no longer than that is left whole.
+    fn run(&self, from: usize) -> (Range<usize>, Option<u16>) {
+        let (mut cut, mut longest, mut end) = (None, 0, from);
+        for item in self.items[from..].iter().take(SEND_BATCH) {
+            let many = item.datagrams() > 1;
+            let fits = match cut {
+                Some(cut) if many => item.segment == cut,
+                Some(cut) => item.segment <= cut,
+                None => !many || longest <= item.segment,
+            };
+            if !fits {
+                break;
+            }
+            cut = cut.or(many.then_some(item.segment));
+            longest = longest.max(item.segment);
+            end += 1;
+        }
+        (from..end, cut.and_then(|cut| u16::try_from(cut).ok()))
+    }
+
+    fn send(&self, socket: &UdpSocket, range: Range<usize>, cut: Option<u16>) -> Result<usize, Errno> {
         let items = &self.items[range];
-        let slices: Vec<_> = items.iter().map(|(_, at)| [IoSlice::new(&self.bytes[at.clone()])]).collect();
-        let addrs: Vec<_> = items.iter().map(|(to, _)| Some(SockaddrStorage::from(*to))).collect();
-        let mut headers = MultiHeaders::preallocate(items.len(), None);
-        let sent =
-            socket::sendmmsg(socket.as_raw_fd(), &mut headers, &slices, &addrs, [], MsgFlags::empty())?;
+        let slices: Vec<_> = items.iter().map(|item| [IoSlice::new(&self.bytes[item.at.clone()])]).collect();
+        let addrs: Vec<_> = items.iter().map(|item| Some(SockaddrStorage::from(item.to))).collect();
+        let space = cut.map(|_| nix::cmsg_space!(u16));
+        let mut headers = MultiHeaders::preallocate(items.len(), space);
+        let notes: Vec<_> = cut.iter().map(ControlMessage::UdpGsoSegments).collect();
+        let (fd, flags) = (socket.as_raw_fd(), MsgFlags::empty());
+        let sent = socket::sendmmsg(fd, &mut headers, &slices, &addrs, &notes, flags)?;
         Ok(sent.count())
     }
 }
@@ -354,6 +438,48 @@ mod tests {
         let got = receive_all(&mut b, &Clock::new(Warp::default()), 2);
         assert_eq!(got[1].2, b"last");
         assert_eq!((a.counters().sent, a.counters().send_failed), (2, 2));
+    }
+
+    /// What arrives of datagrams of these lengths, each filled with its number.
+    fn passed(a: &mut UdpPort, b: &mut UdpPort, lengths: &[usize]) -> Vec<(usize, u8)> {
+        let sent: Vec<Vec<u8>> = lengths.iter().enumerate().map(|(n, len)| vec![n as u8; *len]).collect();
+        let mut batch = batch(b.local_addr(), &sent.iter().map(Vec::as_slice).collect::<Vec<_>>());
+        assert_eq!(batch.len(), lengths.len());
+        a.send(&mut batch);
+        let got = receive_all(b, &Clock::new(Warp::default()), lengths.len());
+        assert!(got.iter().all(|(.., bytes)| bytes.iter().all(|byte| *byte == bytes[0])));
+        got.iter().map(|(.., bytes)| (bytes.len(), bytes.first().copied().unwrap_or_default())).collect()
+    }
+
+    const MIXED: [usize; 14] = [64, 800, 800, 800, 64, 800, 800, 1_200, 1_200, 1, 0, 64, 64, 65];
+
+    #[test]
+    fn datagrams_of_one_length_for_one_receiver_go_as_one_message_and_arrive_as_they_were() {
+        for addr in ["127.0.0.1:0", "[::1]:0"] {
+            let (mut a, mut b) = pair(addr);
+            let want: Vec<_> =
+                MIXED.iter().enumerate().map(|(n, len)| (*len, if *len > 0 { n as u8 } else { 0 })).collect();
+            assert_eq!(passed(&mut a, &mut b, &MIXED), want);
+            assert!(a.cuts, "the loopback device cuts");
+            a.cuts = false;
+            assert_eq!(passed(&mut a, &mut b, &MIXED), want);
+            assert_eq!(a.counters().sent, 2 * MIXED.len() as u64);
+        }
+    }
+
+    #[test]
+    fn a_batch_is_given_in_few_messages() {
+        let to = "127.0.0.1:9".parse().unwrap();
+        let mut batch = batch(to, &[&[0; 800], &[0; 800], &[0; 700], &[0; 64]]);
+        batch.push("127.0.0.1:10".parse().unwrap(), &[0; 64]);
+        assert_eq!((batch.items.len(), batch.len()), (3, 5));
+        assert_eq!(batch.run(0), (0..3, Some(800)));
+        batch.push(to, &[0; 900]);
+        assert_eq!(batch.run(0), (0..3, Some(800)), "900 bytes would be cut");
+        batch.cut(1);
+        assert_eq!((batch.items.len(), batch.len()), (4, 6));
+        batch.cut(0);
+        assert_eq!((batch.items.len(), batch.run(0)), (6, (0..6, None)));
     }
 
     #[test]
