@@ -106,6 +106,8 @@ pub struct Hub {
     messages: VecDeque<(SessionId, HubMessage)>,
     events: VecDeque<HubEvent>,
     counters: HubCounters,
+    /// Before this, no session can have been silent for too long.
+    silence_from: Option<Timestamp<HubClock>>,
     next_session: u32,
     /// For packets other than media on their way out.
     plain: Vec<u8>,
@@ -122,6 +124,7 @@ impl Hub {
             messages: VecDeque::new(),
             events: VecDeque::new(),
             counters: HubCounters::default(),
+            silence_from: None,
             next_session: 0,
             plain: Vec::new(),
         }
@@ -154,6 +157,7 @@ impl Hub {
             name: session.hello.name.clone(),
         });
         self.sessions.insert(number, session);
+        self.silence_from.get_or_insert(now + SESSION_SILENCE);
         if streaming {
             self.stream_session(now, number, true);
         }
@@ -218,23 +222,15 @@ impl Hub {
     pub fn handle_timeout(&mut self, now: Timestamp<HubClock>) {
         self.counters.stale += self.programme.begin_burst(now);
         self.repeat_notices(now);
-        let silent: Vec<_> = self
-            .sessions
-            .iter()
-            .filter(|(_, session)| session.silent_for(now) >= SESSION_SILENCE)
-            .map(|(&number, _)| number)
-            .collect();
-        for &number in &silent {
-            self.end(number, LeftReason::Silent);
+        if self.silence_from.is_some_and(|from| from <= now) {
+            self.end_silent(now);
         }
         self.drop_unused(now);
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is to be called next.
     pub fn poll_timeout(&self) -> Option<Deadline<HubClock>> {
-        let heard = self.sessions.values().map(|session| session.last_heard).min();
-        let silent =
-            heard.map(|heard| Deadline { at: heard + SESSION_SILENCE, reason: Reason::SessionSilent });
+        let silent = self.silence_from.map(|at| Deadline { at, reason: Reason::SessionSilent });
         Deadline::earlier(self.programme.deadline(), silent)
     }
 
@@ -356,6 +352,16 @@ impl Hub {
     fn end(&mut self, session: SessionId, reason: LeftReason) {
         let Some(ended) = self.sessions.remove(&session) else { return };
         self.push_event(HubEvent::Left { session, id: ended.id, name: ended.hello.name, reason });
+    }
+
+    fn end_silent(&mut self, now: Timestamp<HubClock>) {
+        let sessions = self.sessions.iter();
+        let silent = sessions.filter(|(_, session)| session.silent_for(now) >= SESSION_SILENCE);
+        for number in silent.map(|(&number, _)| number).collect::<Vec<_>>() {
+            self.end(number, LeftReason::Silent);
+        }
+        let heard = self.sessions.values().map(|session| session.last_heard).min();
+        self.silence_from = heard.map(|heard| heard + SESSION_SILENCE);
     }
 
     /// Session numbers are not secret, but a datagram of a former session should not fit the next.

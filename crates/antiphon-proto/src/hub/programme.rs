@@ -394,7 +394,7 @@ impl FanOut for Hub {
             for (&session, state) in &mut self.sessions {
                 if state.stream == Some(ssrc) && state.is_reachable(now) {
                     state.note_media();
-                    self.queue.push_media(Media { session, ssrc, sequence });
+                    self.queue.push_media_behind(&mut state.run, Media { session, ssrc, sequence });
                 }
             }
         }

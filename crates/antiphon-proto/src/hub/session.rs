@@ -110,6 +110,8 @@ pub(super) struct Session {
     pub(super) previous: Option<(u32, u64)>,
     pub(super) stats: Option<SpeakerStats>,
     pub(super) last_heard: Timestamp<Hub>,
+    /// Where its newest media wait in the queue; the queue's to read.
+    pub(super) run: u64,
     addr: Option<(SocketAddr, u64)>,
     seal: Seal,
     opening: Opening,
@@ -136,6 +138,7 @@ impl Session {
             previous: None,
             stats: None,
             last_heard: now,
+            run: 0,
             addr: None,
             seal: Seal::to_speaker(join.keys.as_ref(), session),
             opening: Opening::at_hub(join.keys.as_ref(), session),
