@@ -39,12 +39,6 @@ impl<D> Clock<D> {
     pub fn unwarp(&self, at: Timestamp<D>) -> Timestamp<True> {
         Timestamp::from_ns(self.warp.undo(at.as_ns()))
     }
-
-    /// The instant of a CLOCK_REALTIME stamp taken lately, by `bracket`. `None` where the stamp is
-    /// not within the two seconds before the bracket: wall time was set, or the stamp is nonsense.
-    pub fn at_realtime(&self, stamp_ns: i64, bracket: &Bracket) -> Option<Timestamp<D>> {
-        bracket.raw_of(stamp_ns).map(|raw| self.warp(raw))
-    }
 }
 
 impl<D> Clone for Clock<D> {
@@ -83,53 +77,9 @@ pub fn sleep_until(due: Timestamp<True>) {
     }
 }
 
-fn read(clock: ClockId) -> i64 {
+pub(crate) fn read(clock: ClockId) -> i64 {
     let time = clock_gettime(clock).expect("Linux has this clock since 2.6.28");
     time.tv_sec() * 1_000_000_000 + time.tv_nsec()
-}
-
-/// One reading of CLOCK_REALTIME between two of CLOCK_MONOTONIC_RAW.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Bracket {
-    /// The machine's clock before the reading.
-    pub before: Timestamp<True>,
-    /// CLOCK_REALTIME, in nanoseconds since 1970.
-    pub realtime_ns: i64,
-    /// The machine's clock after the reading.
-    pub after: Timestamp<True>,
-}
-
-impl Bracket {
-    /// A stamp older than this, or from the future, is not believed: a packet waits in a socket
-    /// for milliseconds, and what seems to have waited longer was stamped before wall time was set.
-    pub const MAX_AGE: Span = Span::from_s(2);
-
-    /// How far in the future a stamp may seem to lie: the reading's own uncertainty.
-    const MAX_FUTURE: Span = Span::from_us(100);
-
-    /// Takes one, at the best of three tries so that a pre-emption between the readings is rare.
-    pub fn take() -> Self {
-        let tries = [Self::take_once(), Self::take_once(), Self::take_once()];
-        tries.into_iter().min_by_key(|b| b.width()).unwrap_or(tries[0])
-    }
-
-    fn take_once() -> Self {
-        let before = raw_now();
-        let realtime_ns = read(ClockId::CLOCK_REALTIME);
-        Self { before, realtime_ns, after: raw_now() }
-    }
-
-    /// Between the outer readings: twice the largest error of the middle.
-    pub fn width(&self) -> Span {
-        self.after - self.before
-    }
-
-    /// The machine's instant of a CLOCK_REALTIME stamp, or `None` if it is not believable.
-    pub fn raw_of(&self, stamp_ns: i64) -> Option<Timestamp<True>> {
-        let age = Span::from_ns(self.realtime_ns.saturating_sub(stamp_ns));
-        let middle = self.before + self.width() / 2;
-        (age <= Self::MAX_AGE && age >= -Self::MAX_FUTURE).then(|| middle - age)
-    }
 }
 
 /// How a process's clock differs from the machine's: read from `ppm=+40&offset_s=1234.5&wander_ppm=1`.
@@ -317,26 +267,6 @@ mod tests {
             let said = bad.parse::<Warp>().unwrap_err().to_string();
             assert!(said.contains(named), "{said}");
         }
-    }
-
-    #[test]
-    fn a_realtime_stamp_is_placed_by_its_age() {
-        let bracket = Bracket {
-            before: Timestamp::from_ns(1_000_000_000),
-            realtime_ns: 9_000_000_000,
-            after: Timestamp::from_ns(1_000_000_200),
-        };
-        assert_eq!(bracket.raw_of(8_999_000_000), Some(Timestamp::from_ns(999_000_100)));
-        assert_eq!(bracket.raw_of(6_999_999_999), None, "older than two seconds");
-        assert_eq!(bracket.raw_of(9_000_200_000), None, "from the future");
-        assert_eq!(bracket.raw_of(i64::MIN), None);
-    }
-
-    #[test]
-    fn a_fresh_bracket_places_the_present_in_the_present() {
-        let bracket = Bracket::take();
-        let raw = bracket.raw_of(bracket.realtime_ns).unwrap();
-        assert!(raw >= bracket.before && raw <= bracket.after);
     }
 
     #[test]

@@ -6,6 +6,8 @@
 
 mod clock;
 
+mod stamps;
+
 mod noise;
 
 mod thread;
@@ -20,7 +22,7 @@ pub mod impair;
 
 pub mod witness;
 
-pub use clock::{Bracket, Clock, Warp, WarpError, raw_now, sleep_until};
+pub use clock::{Clock, Warp, WarpError, raw_now, sleep_until};
 pub use noise::Noise;
 pub use thread::{precise_timers, real_time_priority};
 pub use udp::{Batch, UdpCounters, UdpPort};

@@ -14,7 +14,8 @@ use nix::sys::socket::{
 use nix::sys::time::TimeSpec;
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::clock::{Bracket, Clock};
+use crate::clock::Clock;
+use crate::stamps::{MAX_FUTURE, StampBridge};
 
 /// Datagrams taken in one system call: those of a hub's burst after a stall of 80 ms, or the clock
 /// probes of a hundred speakers over 16 ms; 16 receive buffers are 32 KiB.
@@ -47,6 +48,7 @@ pub struct UdpPort {
     /// Whether the kernel cuts a message into datagrams (UDP_SEGMENT), as far as is known.
     cuts: bool,
     counters: UdpCounters,
+    bridge: StampBridge,
 }
 
 /// What became of the datagrams of a [`UdpPort`].
@@ -83,7 +85,10 @@ impl UdpPort {
         tune(&socket, local);
         let buffers = vec![[0; DATAGRAM]; BATCH].into_boxed_slice();
         let buffers = buffers.try_into().map_err(|_| io::Error::other("receive buffers"))?;
-        Ok(Self { socket, local, buffers, cuts: true, counters: UdpCounters::default() })
+        let mut bridge = StampBridge::default();
+        // A stamp is converted only between two readings: this is the first of them.
+        bridge.read_clocks();
+        Ok(Self { socket, local, buffers, cuts: true, counters: UdpCounters::default(), bridge })
     }
 
     /// The address bound.
@@ -115,13 +120,14 @@ impl UdpPort {
             Err(Errno::EAGAIN | Errno::EINTR | Errno::ECONNREFUSED) => return Ok(0),
             Err(errno) => return Err(errno.into()),
         };
-        let bracket = Bracket::take();
+        let now = self.bridge.read_clocks();
         for (head, buffer) in heads.iter().take(count).zip(self.buffers.iter_mut()) {
             let Some(head) = head else { continue };
             self.counters.received += 1;
-            let stamped = head.stamp_ns.and_then(|ns| clock.at_realtime(ns, &bracket));
+            let placed = head.stamp_ns.and_then(|ns| self.bridge.raw_of(ns));
+            let stamped = placed.filter(|raw| *raw <= now + MAX_FUTURE).map(|raw| clock.warp(raw));
             self.counters.unstamped += u64::from(stamped.is_none());
-            let at = stamped.unwrap_or_else(|| clock.warp(bracket.after));
+            let at = stamped.unwrap_or_else(|| clock.warp(now));
             handle(head.from, at, &mut buffer[..head.len]);
         }
         Ok(count)

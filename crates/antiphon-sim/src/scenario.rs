@@ -113,7 +113,8 @@ impl Scenario {
         let (coverage, stated_us) = self.watch(&mut world);
         let report = judge(&world, &source, &[])?;
         let stats = [world.stats(0), world.stats(1)];
-        let sum = |pick: fn(&antiphon_proto::session::SpeakerStats) -> f64| stats.iter().map(pick).sum::<f64>();
+        let sum =
+            |pick: fn(&antiphon_proto::session::SpeakerStats) -> f64| stats.iter().map(pick).sum::<f64>();
         let sent = sum(|s| (s.packets.received + s.packets.lost) as f64);
         Some(Outcome {
             report,

@@ -14,7 +14,9 @@ use antiphon_engine::{
 use antiphon_measure::recording::Recording;
 use antiphon_measure::timeline::{Segment, TrueTimeline};
 use antiphon_playout::{Renderer, RendererConfig};
-use antiphon_proto::session::{Codec, Hello, HubMessage, PROTOCOL, SpeakerMessage, SpeakerSettings, SpeakerStats};
+use antiphon_proto::session::{
+    Codec, Hello, HubMessage, PROTOCOL, SpeakerMessage, SpeakerSettings, SpeakerStats,
+};
 use antiphon_proto::wire::seal::SessionKeys;
 
 use crate::clock::{ClockSpec, SimClock};
@@ -92,7 +94,6 @@ struct SimSpeaker {
     connected: bool,
     session: Option<SessionId>,
     timer: Option<Timestamp<True>>,
-
 }
 
 /// One point of the true timeline each 4,800 frames: clocks bend by nanoseconds in between.
@@ -193,7 +194,8 @@ impl World {
     /// Plays interleaved stereo `source` on every speaker from the present on.
     pub fn play(&mut self, source: Vec<f32>) {
         let now = self.hub_now();
-        let targets = self.speakers.iter().map(|s| Target { name: s.spec.name.clone(), role: Some(s.spec.role) });
+        let targets =
+            self.speakers.iter().map(|s| Target { name: s.spec.name.clone(), role: Some(s.spec.role) });
         let spec = SourceSpec {
             channels: 2,
             title: "simulated".into(),
@@ -477,7 +479,10 @@ impl World {
         while let Some(event) = self.speakers[index].engine.poll_event() {
             if event == EngineEvent::StatsDue {
                 let stats = self.speakers[index].engine.stats(now);
-                self.schedule(self.now + CONTROL_DELAY, Event::MessageToHub(index, SpeakerMessage::Stats(stats)));
+                self.schedule(
+                    self.now + CONTROL_DELAY,
+                    Event::MessageToHub(index, SpeakerMessage::Stats(stats)),
+                );
             }
         }
     }

@@ -84,7 +84,7 @@ pub const LAWS: [Law; 13] = [
         ],
         ..PURE
     },
-    Law { name: "antiphon-net", below: &["antiphon-base"], ..EDGE },
+    Law { name: "antiphon-net", below: &["antiphon-base", "antiphon-proto"], ..EDGE },
     Law { name: "antiphon-audio", below: &["antiphon-base", "antiphon-net"], ..EDGE },
     Law { name: "antiphon-api", may_be_unsafe: false, below: &["antiphon-base", "antiphon-proto"], ..EDGE },
     Law {
