@@ -11,7 +11,7 @@ use antiphon_audio::sink::{self, Running, SinkError, SinkEvent};
 use antiphon_audio::uri::OutputUri;
 use antiphon_base::{Frames, Local, Role, Span, Timestamp};
 use antiphon_engine::{EngineEvent, SpeakerEngine, SpeakerEngineConfig};
-use antiphon_net::{Batch, Clock, UdpPort, Waiter, Warp, precise_timers, raw_now};
+use antiphon_net::{Batch, Clock, UdpPort, Waiter, Warp, precise_timers, raw_now, real_time_priority};
 use antiphon_playout::{Renderer, RendererConfig};
 use antiphon_proto::session::{Codec, Hello, PROTOCOL, SpeakerMessage, SpeakerSettings};
 use nix::sys::eventfd::{EfdFlags, EventFd};
@@ -155,6 +155,7 @@ impl Agent {
             .spawn(move || control::run(control_config, store, &channels))
             .map_err(|e| AgentError::System("start a thread", e))?;
         precise_timers();
+        tracing::debug!("real-time priority for the speaker thread: {}", real_time_priority());
         Ok(Self {
             clock,
             output: config.output.to_string(),

@@ -107,6 +107,7 @@ struct Loop {
 impl Loop {
     fn run(mut self) {
         antiphon_net::precise_timers();
+        tracing::debug!("real-time priority for the media thread: {}", antiphon_net::real_time_priority());
         let mut batch = antiphon_net::Batch::new();
         let mut datagram = Vec::with_capacity(MAX_DATAGRAM);
         while !self.core.is_stopping() {
