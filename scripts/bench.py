@@ -111,13 +111,14 @@ def process(report, name):
 
 
 def spread(bench, name, network, limits):
-    seconds = bench.length(120, 15)
+    seconds = bench.length(120, 12)
     report, out, command = bench.demo(name, seconds, "--network", network, *CARDS)
     s = report["spread_us"]
-    good = all(s[p] <= limit for p, limit in limits.items())
+    heard = report["windows_not_heard_unexcused"] == 0
+    good = heard and all(s[p] <= limit for p, limit in limits.items())
     target = ", ".join(f"{p} <= {limit} us" for p, limit in limits.items())
     place = "loopback" if network == "none" else f"{network} Wi-Fi"
-    lost = f"{report['lost']} packets lost, {report['recovered']} recovered, {report['concealed_ms']:.1f} ms concealed"
+    lost = f"{report['windows']} windows, {report['windows_not_heard_unexcused']} not heard without an excuse; {report['lost']} packets lost, {report['recovered']} recovered, {report['concealed_ms']:.1f} ms concealed"
     unexcused = f"with excused windows {four(report['spread_all_us'])}"
     note = f"{stalls_of(report)}; {unexcused}; {lost}"
     rows = [row(f"spread, {place}, {seconds} s", target, four(s), verdict(good, excused(report)), command, note)]
@@ -172,7 +173,7 @@ def busy(bench):
 
 def asymmetric(bench):
     """One speaker behind 6 ms there and 1 ms back: half the difference is a bias that no filter sees."""
-    seconds = bench.length(60, 12)
+    seconds = bench.length(60, 8)
     path = ["--network", "none", "--right-path", "6ms/1ms", *CARDS]
     rows = []
     report, out, command = bench.demo("asymmetric", seconds, *path)
@@ -228,8 +229,8 @@ def start(bench):
 
 
 def latency20(bench):
-    seconds = bench.length(420, 20)
-    wanted_s = bench.length(300, 10)
+    seconds = bench.length(420, 15)
+    wanted_s = bench.length(300, 5)
     # A sound card of two periods of 128 frames: 5.3 ms.
     card = ["--card-period", "128", "--card-latency-ms", "5"]
     words = ["--network", "none", "--latency", "20ms", *card, *CARDS]

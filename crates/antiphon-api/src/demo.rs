@@ -25,6 +25,9 @@ pub struct DemoReport {
     pub windows: u64,
     /// Windows in which a speaker did not play what it should have.
     pub windows_not_heard: u64,
+    /// Those of them that no stall of the machine excuses.
+    #[serde(default)]
+    pub windows_not_heard_unexcused: u64,
     /// From the request to play until both are heard and stay within 60 us; null if never.
     pub start_to_sync_ms: Option<f64>,
     /// From the request to play until both are heard.

@@ -41,11 +41,11 @@ pub(super) fn report(r: &DemoReport, plan: &DemoPlan) -> String {
         "right against left",
         format!("p50 {:.1}  p95 {:.1}  p99 {:.1}  max {:.1} us", s.p50, s.p95, s.p99, s.max),
     );
-    line("", format!("{} windows of music measured, {:+.1} us in the median", r.windows, s.bias));
+    line("", format!("in {} moments of the music; {} in the median", r.windows, side(s.bias)));
     if r.windows_not_heard > 0 {
         line(
             "",
-            format!("{} windows were NOT heard from both speakers as they should be", r.windows_not_heard),
+            format!("{} moments were NOT heard from both speakers as they should be", r.windows_not_heard),
         );
     }
     line("first sound together", first(r));
@@ -61,7 +61,7 @@ pub(super) fn report(r: &DemoReport, plan: &DemoPlan) -> String {
     line(
         "machine stalls",
         format!(
-            "{}, {:.0} ms in all, longest {:.0} ms; {:.1} % of windows excused for them",
+            "{}, {:.0} ms in all, longest {:.0} ms; {:.1} % of the music excused",
             stalls.count, stalls.total_ms, stalls.longest_ms, stalls.excused_percent
         ),
     );
@@ -70,13 +70,19 @@ pub(super) fn report(r: &DemoReport, plan: &DemoPlan) -> String {
     }
     line("files", format!("{} (stereo.wav, spread.svg, source.wav, recordings, logs)", plan.out.display()));
     let _ = writeln!(out, "\n{}", r.verdict);
-    let _ = writeln!(out, "(p95: 95 of 100 moments are no further apart. Sound goes 34 mm in 100 us.)");
+    let _ = writeln!(out, "(p95: in 95 of 100 moments they were no further apart. 100 us are 34 mm of air.)");
     out
+}
+
+/// A sign would have to be explained; words need not.
+fn side(bias_us: f64) -> String {
+    let way = if bias_us < 0.0 { "earlier" } else { "later" };
+    format!("right {:.1} us {way}", bias_us.abs())
 }
 
 fn first(r: &DemoReport) -> String {
     match (r.start_to_sound_ms, r.first_spread_us) {
-        (Some(at), Some(spread)) => format!("{at:.0} ms after the start, {spread:+.1} us apart"),
+        (Some(at), Some(spread)) => format!("{at:.0} ms after the start, {}", side(spread)),
         _ => "not heard from both speakers".to_owned(),
     }
 }
