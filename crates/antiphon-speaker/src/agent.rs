@@ -178,11 +178,14 @@ impl Agent {
         while !stop.load(Ordering::Relaxed) {
             let now = self.clock.now();
             let due = self.engine.poll_timeout().map_or(LONGEST_SLEEP, |at| at - now);
-            self.waiter
+            let woken = self
+                .waiter
                 .wait(due.min(LONGEST_SLEEP).max(Span::ZERO))
                 .map_err(|e| AgentError::System("wait on a socket", e))?;
             self.take_sink_events()?;
-            self.take_datagrams()?;
+            if woken.readable {
+                self.take_datagrams()?;
+            }
             self.take_control()?;
             self.engine.handle_timeout(self.clock.now());
             self.send();

@@ -127,10 +127,15 @@ impl Card {
     }
 
     fn store(&mut self, block: &[f32]) {
-        for frame in block.chunks_exact(self.channels) {
-            let at = self.samples(self.written % self.buffer);
-            self.memory[at..at + self.channels].copy_from_slice(frame);
-            self.written += 1;
+        let mut rest = block;
+        while rest.len() >= self.channels {
+            let at = self.written % self.buffer;
+            let run = ((rest.len() / self.channels) as i64).min(self.buffer - at);
+            let (part, later) = rest.split_at(self.samples(run));
+            let place = self.samples(at)..self.samples(at + run);
+            self.memory[place].copy_from_slice(part);
+            self.written += run;
+            rest = later;
         }
     }
 

@@ -156,10 +156,11 @@ impl Writer {
 
     fn write(&mut self, entry: Entry) -> io::Result<()> {
         match entry {
-            Entry::Samples(count) => (0..count).try_for_each(|_| {
-                let sample = self.samples.pop().map_err(|_| io::Error::other("samples are missing"))?;
-                self.files.sample(sample)
-            }),
+            Entry::Samples(count) => {
+                let missing = |_| io::Error::other("samples are missing");
+                let chunk = self.samples.read_chunk(count).map_err(missing)?;
+                chunk.into_iter().try_for_each(|sample| self.files.sample(sample))
+            }
             Entry::Silence(frames) => {
                 (0..frames.0 * i64::from(self.channels)).try_for_each(|_| self.files.sample(0.0))
             }
