@@ -29,13 +29,16 @@ const HELLO_TIMEOUT: Duration = Duration::from_secs(5);
 /// A speaker that does not take a message for this long is not there.
 const SEND_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Read at once, and cleared before every reading: a report is half of this. Each session has one.
+const READ_BUFFER: usize = 4_096;
+
 /// What a sealed message is longer than its text.
 const SEAL_OVERHEAD: usize = 32;
 
 /// `GET /session`
 pub async fn upgrade(State(shared): SharedState, upgrade: WebSocketUpgrade) -> Response {
     let limit = MAX_MESSAGE + SEAL_OVERHEAD;
-    let upgrade = upgrade.max_message_size(limit).max_frame_size(limit);
+    let upgrade = upgrade.max_message_size(limit).max_frame_size(limit).read_buffer_size(READ_BUFFER);
     upgrade.on_upgrade(move |socket| async move {
         if let Err(why) = serve(&shared, socket).await {
             tracing::debug!("a session ended: {why}");

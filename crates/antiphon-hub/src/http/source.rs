@@ -16,6 +16,9 @@ use crate::media::SourceOffer;
 /// Longest message: half a second of eight channels of 32-bit frames.
 const MAX_MESSAGE: usize = 8 * 4 * 24_000;
 
+/// Read at once, and cleared before every reading: 50 ms of stereo.
+const READ_BUFFER: usize = 2 * 4 * 2_400;
+
 /// Notices that may wait for a player: three seconds of them. One that reads none of these for so
 /// long has stopped.
 const NOTICES: usize = 32;
@@ -33,6 +36,7 @@ pub async fn upgrade(State(shared): SharedState, upgrade: WebSocketUpgrade) -> R
             ErrorBody::new(ErrorCode::Busy, "too many players are connected; end one of them")
         })?;
     let upgrade = upgrade.max_message_size(MAX_MESSAGE).max_frame_size(MAX_MESSAGE);
+    let upgrade = upgrade.read_buffer_size(READ_BUFFER);
     Ok(upgrade.on_upgrade(move |socket| serve(shared, socket, place)))
 }
 

@@ -113,13 +113,19 @@ impl Loop {
         while !self.core.is_stopping() {
             self.sleep();
             self.receive();
+            // Replies to clock probes say when they leave: not after a burst for all speakers.
+            self.send(&mut batch, &mut datagram);
             self.inbox.try_iter().for_each(|errand| errand(&mut self.core));
             self.core.turn();
-            while let Some(to) = self.core.transmit(&mut datagram) {
-                batch.push(to, &datagram);
-            }
-            self.port.send(&mut batch);
+            self.send(&mut batch, &mut datagram);
         }
+    }
+
+    fn send(&mut self, batch: &mut antiphon_net::Batch, datagram: &mut Vec<u8>) {
+        while let Some(to) = self.core.transmit(datagram) {
+            batch.push(to, datagram);
+        }
+        self.port.send(batch);
     }
 
     fn sleep(&self) {
