@@ -471,8 +471,7 @@ def page(kept):
         "What Antiphon promises, and what was measured. Written by `make bench`; not edited by hand. Real processes, local",
         "clocks 80 ppm and 19 minutes apart, virtual sound cards +50 and -50 ppm off that drift 3 ppm more while they warm",
         "up. Spread is the right speaker against the left one, from their recordings alone. Only windows in which the stall",
-        "witness saw the machine itself stand still are excused; over 5 % excused is *inconclusive*, never a pass. In a busy",
-        "moment of a shared machine the rig suffers with what it measures.",
+        "witness saw the machine itself stand still are excused; over 5 % excused is *inconclusive*, never a pass.",
         "",
     ]
     lines += ["| figure | target | measured | verdict |", "|---|---|---|---|"]
@@ -527,6 +526,8 @@ def main():
     store = ROOT / "docs/figures.json"
     kept = json.loads(store.read_text()) if store.exists() else {}
     print(f"{machine()}\ncommit {commit()}, load average {os.getloadavg()[0]:.1f}\n", flush=True)
+    if bench.short:
+        print("Short runs: p99 of some seconds is their worst moment, and the opening weighs more than it should.\n", flush=True)
     failed = False
     for name in given.only or FIGURES:
         run = measure(bench, name)

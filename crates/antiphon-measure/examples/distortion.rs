@@ -15,7 +15,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let (first, frames): (usize, usize) = (first.parse()?, frames.parse()?);
     let wav = read_wav(Path::new(recording))?;
-    let mono: Vec<f32> = wav.samples.iter().step_by(usize::from(wav.channels)).copied().collect();
+    let mono: Vec<f32> = wav.samples.iter().step_by(wav.channels).copied().collect();
     let part = first.checked_add(frames).and_then(|end| mono.get(first..end));
     let part = part.ok_or_else(|| format!("{recording} has only {} frames", mono.len()))?;
     let found = thd::analyse(part, f64::from(wav.rate.hz())).ok_or("there is no tone in this part")?;
