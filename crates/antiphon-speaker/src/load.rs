@@ -231,11 +231,10 @@ impl Member {
     fn receive(&mut self, clock: &Clock<Local>, datagrams: bool, messages: bool) -> Result<(), String> {
         let Self { speaker, line: Some(line), .. } = self else { return Ok(()) };
         // Until a batch is not full: nothing waits then.
-        while datagrams {
+        let mut waiting = datagrams;
+        while waiting {
             let take = |_, at, bytes: &mut [u8]| speaker.handle_datagram(clock.now(), at, bytes);
-            if line.port.recv(clock, take).map_err(|e| e.to_string())? < 16 {
-                break;
-            }
+            waiting = line.port.recv(clock, take).map_err(|e| e.to_string())? >= 16;
         }
         if messages {
             let take = |message: HubMessage| speaker.handle_message(clock.now(), message);
