@@ -412,3 +412,48 @@ impl Pair<'_> {
         (ok || !window.excused).then_some(ok)
     }
 }
+
+/// The time of the window's centre: from the frame that the match speaks of, onward at the
+/// programme's rate.
+fn side(heard: Heard, centre: usize, rate: f64) -> Side {
+    match heard {
+        Heard::At(m, ns) => {
+            let way = (centre as f64 - m.reference) * FRAME_NS * (1.0 + rate);
+            Side::Heard { at_ns: ns + way, quality: m.quality }
+        }
+        Heard::Ambiguous => Side::Ambiguous,
+        Heard::Not(quality) => Side::NotHeard { quality },
+        Heard::SilentSource => Side::SilentSource,
+    }
+}
+
+/// How much longer than nominal the programme takes (a ratio minus one): the median over pairs of
+/// matches half a programme apart, so that no single stall or gap decides. Zero for a programme of
+/// fewer than eight windows.
+fn programme_rate(heard: &[(Heard, Heard)]) -> f64 {
+    let pairs = |pick: fn(&(Heard, Heard)) -> Heard| -> Vec<f64> {
+        let places: Vec<(f64, f64)> = heard
+            .iter()
+            .filter_map(|h| match pick(h) {
+                Heard::At(m, ns) => Some((m.reference * FRAME_NS, ns)),
+                _ => None,
+            })
+            .collect();
+        let half = places.len() / 2;
+        (0..half)
+            .map(|i| {
+                let (a, b) = (places[i], places[i + half]);
+                (b.1 - a.1) / (b.0 - a.0) - 1.0
+            })
+            .collect()
+    };
+    let mut slopes = pairs(|h| h.0);
+    slopes.extend(pairs(|h| h.1));
+    slopes.sort_by(f64::total_cmp);
+    // A pause or a seek between a pair is no rate.
+    slopes.retain(|s| s.abs() < 1e-3);
+    if slopes.len() < 8 { 0.0 } else { slopes[slopes.len() / 2] }
+}
+
+#[cfg(test)]
+mod tests;
