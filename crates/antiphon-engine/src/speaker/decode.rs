@@ -5,6 +5,7 @@ use antiphon_codec::{Decoder, decoder};
 use antiphon_proto::session::Codec;
 
 use super::SpeakerEngine;
+use super::seam::Seam;
 use crate::hub::kind_of;
 
 /// The form of a stream of packets: another one needs a fresh decoder.
@@ -19,24 +20,41 @@ pub(super) struct StreamForm {
 struct Line {
     form: StreamForm,
     decoder: Box<dyn Decoder>,
+    /// Frames that a fresh decoder gives before those of the first packet: no part of the programme.
+    run_in: Frames,
+}
+
+impl Line {
+    fn decode(&mut self, first_frame: Frames, payload: &[u8]) -> Option<Chunk> {
+        let mut samples = Vec::new();
+        self.decoder.decode(payload, &mut samples).ok()?;
+        let StreamForm { epoch, codec, channels, .. } = self.form;
+        let drop = samples.len().min(self.run_in.0 as usize * usize::from(channels));
+        samples.drain(..drop);
+        let first_frame = first_frame - kind_of(codec).delay() + self.run_in;
+        self.run_in = Frames(0);
+        Some(Chunk { epoch, first_frame, channels, samples })
+    }
 }
 
 /// The decoder in use, made anew when the stream changes its form.
 pub(super) struct Decoding {
     line: Option<Line>,
+    seam: Seam,
     /// Payloads that were no payload.
     pub malformed: u64,
 }
 
 impl Decoding {
     pub fn new() -> Self {
-        Self { line: None, malformed: 0 }
+        Self { line: None, seam: Seam::default(), malformed: 0 }
     }
 
     fn line(&mut self, form: StreamForm) -> Option<&mut Line> {
         if self.line.as_ref().is_none_or(|line| line.form != form) {
             let decoder = decoder(kind_of(form.codec), form.channels).ok()?;
-            self.line = Some(Line { form, decoder });
+            self.line = Some(Line { form, decoder, run_in: kind_of(form.codec).delay() });
+            self.seam.open();
         }
         self.line.as_mut()
     }
@@ -44,14 +62,10 @@ impl Decoding {
 
 impl SpeakerEngine {
     pub(super) fn decode_packet(&mut self, form: StreamForm, first_frame: Frames, payload: &[u8]) {
-        let mut samples = Vec::new();
-        let decoded =
-            self.decoding.line(form).is_some_and(|line| line.decoder.decode(payload, &mut samples).is_ok());
-        if decoded {
-            let first_frame = first_frame - kind_of(form.codec).delay();
-            self.hand_over(Chunk { epoch: form.epoch, first_frame, channels: form.channels, samples });
-        } else {
-            self.decoding.malformed += 1;
+        let decoded = self.decoding.line(form).and_then(|line| line.decode(first_frame, payload));
+        match decoded {
+            Some(chunk) => self.hand_over(chunk),
+            None => self.decoding.malformed += 1,
         }
     }
 
@@ -68,7 +82,11 @@ impl SpeakerEngine {
         }
     }
 
-    fn hand_over(&mut self, chunk: Chunk) {
+    fn hand_over(&mut self, mut chunk: Chunk) {
+        self.decoding.seam.join(&mut chunk);
+        if chunk.samples.is_empty() {
+            return;
+        }
         if self.playout.push(chunk).is_err() {
             self.crowded += 1;
         }

@@ -2,6 +2,8 @@
 
 mod decode;
 
+mod seam;
+
 mod steer;
 
 mod stats;

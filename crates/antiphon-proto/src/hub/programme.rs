@@ -7,6 +7,7 @@ use super::queue::{Media, Urgent};
 use crate::send::fanout::{EncodedUnit, FanOut};
 use crate::send::packetize::Packetizer;
 use crate::send::{Pace, Variant};
+use crate::session::Codec;
 use crate::session::message::HubMessage;
 use crate::timeline::{Deadline, Reason, Timeline};
 use crate::wire::notice::Stop;
@@ -303,7 +304,10 @@ impl Hub {
             }
             return;
         }
-        let begin = from.unwrap_or_else(|| running.pace.horizon(now));
+        // A decoder with a memory is set going by one unit that the former stream has covered.
+        let run_in = if variant.codec == Codec::Opus { variant.packet_frames() } else { Frames(0) };
+        let begin = from.map(|from| (from - run_in).max(running.timeline.first_frame));
+        let begin = begin.unwrap_or_else(|| running.pace.horizon(now));
         let ssrc = self.programme.open_stream(variant, begin, self.config.latency);
         self.move_session(number, Some(ssrc));
     }
