@@ -45,6 +45,10 @@ pub enum SourceCommand {
         /// Whether the player can answer a [`SourceNotice::Seek`]: a pipe cannot.
         #[serde(default)]
         seekable: bool,
+        /// The frame of the programme, at 48 kHz, that the first binary message starts with: a player
+        /// that comes back to its hub goes on where it was.
+        #[serde(default)]
+        first_frame: i64,
     },
     /// What the next binary message starts with, after a [`SourceNotice::Seek`].
     Position {
@@ -89,9 +93,9 @@ mod tests {
         let json = r#"{"type":"open","channels":2,"title":"t","duration_frames":null,
                        "targets":[{"name":"a","role":"left"},{"name":"b"}]}"#;
         let open: SourceCommand = serde_json::from_str(json).unwrap();
-        let SourceCommand::Open { targets, wait_ms, .. } = open else { panic!("{open:?}") };
+        let SourceCommand::Open { targets, wait_ms, first_frame, .. } = open else { panic!("{open:?}") };
         assert_eq!(targets[0].role, Some(Role::Left));
-        assert_eq!((targets[1].role, wait_ms), (None, 0));
+        assert_eq!((targets[1].role, wait_ms, first_frame), (None, 0, 0));
     }
 
     #[test]

@@ -125,6 +125,18 @@ pub fn seek_target(
     Ok(Frames(frames.0.min(end)))
 }
 
+/// Where a player begins.
+///
+/// # Errors
+/// That is no place in a programme.
+pub fn first_frame(frame: i64) -> Result<Frames, ErrorBody> {
+    if frame < 0 || seconds(Frames(frame)) > MAX_POSITION_S {
+        let message = format!("a programme cannot begin at its frame {frame}");
+        return Err(ErrorBody::new(ErrorCode::BadRequest, message));
+    }
+    Ok(Frames(frame))
+}
+
 fn seconds(frames: Frames) -> f64 {
     SampleRate::MEDIA.span_of(frames).as_s_f64()
 }
@@ -195,6 +207,12 @@ mod tests {
         assert_eq!(to(SeekTo::PositionS(1e300)), 60);
         assert!(seek_target(Some(SeekTo::OffsetS(f64::NAN)), here, end).is_err());
         assert!(seek_target(None, here, None).is_err());
+    }
+
+    #[test]
+    fn a_player_cannot_begin_outside_of_any_programme() {
+        assert_eq!(first_frame(48_000).unwrap(), Frames(48_000));
+        assert!(first_frame(-1).is_err() && first_frame(i64::MAX).is_err());
     }
 
     #[test]

@@ -157,6 +157,7 @@ fn open_message(targets: Vec<SourceTarget>) -> SourceCommand {
         targets,
         wait_ms: 0,
         seekable: true,
+        first_frame: 0,
     }
 }
 

@@ -2,6 +2,8 @@
 
 mod targets;
 
+mod reach;
+
 mod audience;
 
 mod stream;
@@ -10,13 +12,12 @@ mod screen;
 
 mod keys;
 
-use antiphon_api::{Client, SourceCommand};
+use antiphon_api::SourceCommand;
 use antiphon_audio::source::{self, Prefetch, Problem, SourceError, SourceSpec};
-use antiphon_hub::{HubDaemon, HubHandle, HubOptions};
 
 use crate::args::PlayArgs;
 use crate::exit::{Exit, Failure};
-use crate::{dirs, find, signals, terminal};
+use crate::signals;
 
 /// Plays, until the end or until asked to stop.
 pub fn run(args: PlayArgs) -> Result<Exit, Failure> {
@@ -25,12 +26,8 @@ pub fn run(args: PlayArgs) -> Result<Exit, Failure> {
     // Before any thread is there, and before the hub: what cannot be played starts nothing.
     let stop = signals::stop_flag()?;
     let source = open(&spec)?;
-    let (client, own_hub) = hub(&args)?;
-    if let (Some(latency), None) = (args.latency, &own_hub) {
-        client.set_latency(latency.as_ns() / 1_000)?;
-    }
-    let patience = if own_hub.is_some() { audience::NEW_HUB } else { audience::RUNNING_HUB };
-    if audience::wait(&client, &targets, patience, &stop)? == audience::Came::Interrupted {
+    let (reach, client) = reach::Reach::new(&args)?;
+    if audience::wait(&client, &targets, reach.patience(), &stop)? == audience::Came::Interrupted {
         return Ok(Exit::Interrupted);
     }
     let info = source.info();
@@ -41,10 +38,11 @@ pub fn run(args: PlayArgs) -> Result<Exit, Failure> {
         targets,
         wait_ms: (args.wait.as_ns() / 1_000_000).max(0) as u64,
         seekable: info.seekable,
+        first_frame: 0,
     };
     let keys = keys::Keys::open();
     let screen = screen::Screen::new(info, &open, keys.is_some());
-    stream::Stream::connect(client, source, &open, screen, keys, stop)?.run()
+    stream::Stream::connect((reach, client), source, open, screen, keys, stop)?.run()
 }
 
 fn source_spec(args: &PlayArgs) -> Result<SourceSpec, Failure> {
@@ -87,27 +85,3 @@ fn title(info: &source::SourceInfo) -> String {
         None => info.title_or_name(),
     }
 }
-
-/// The hub named, or the one on this machine, or one inside this program.
-fn hub(args: &PlayArgs) -> Result<(Client, Option<HubHandle>), Failure> {
-    if let Some(hub) = args.hub.clone().or_else(find::on_this_machine) {
-        return Ok((Client::new(hub), None));
-    }
-    let hub = HubDaemon::start(HubOptions {
-        listen: ([0, 0, 0, 0], antiphon_api::DEFAULT_PORT).into(),
-        name: dirs::machine_name(),
-        latency: args.latency.unwrap_or(DEFAULT_LATENCY),
-        open: false,
-        state_dir: dirs::state()?,
-        runtime_dir: dirs::runtime()?,
-        mdns: true,
-    })?;
-    terminal::note(&format!(
-        "no hub runs on this machine; this program is one, at {}, while it plays",
-        hub.listen()
-    ));
-    Ok((Client::new(hub.addr().into()), Some(hub)))
-}
-
-/// As `antiphon hub` has it.
-const DEFAULT_LATENCY: antiphon_base::Span = antiphon_base::Span::from_ms(200);

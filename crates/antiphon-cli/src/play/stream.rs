@@ -2,17 +2,19 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use antiphon_api::{
-    ApiError, Client, ErrorCode, SeekTo, SourceCommand, SourceLink, SourceNotice, SpeakerPatch,
-    TransportAction, TransportRequest,
+    ApiError, Client, ErrorCode, ProgrammeState, ProgrammeStatus, SeekTo, SourceCommand, SourceLink,
+    SourceNotice, SourceTarget, SpeakerPatch, TransportAction, TransportRequest,
 };
 use antiphon_audio::source::Prefetch;
-use antiphon_base::{Frames, SampleRate};
+use antiphon_base::{Frames, SampleRate, Span};
 
+use super::audience::{self, Came};
 use super::cannot_play;
 use super::keys::{Key, Keys};
+use super::reach::Reach;
 use super::screen::Screen;
 use crate::exit::{Exit, Failure};
 
@@ -31,13 +33,23 @@ const SEEK_S: f64 = 10.0;
 /// What plus and minus change.
 const VOLUME_DB: f32 = 1.0;
 
+/// A hub that was restarted answers within seconds; after this long somebody has switched it off.
+const RETURN: Duration = Duration::from_secs(60);
+
+/// How often it is asked: as often as speakers do.
+const ASK_AGAIN: Duration = Duration::from_millis(250);
+
 /// A programme on its way.
 pub struct Stream {
+    reach: Reach,
     client: Client,
     link: SourceLink,
     source: Prefetch,
     channels: usize,
-    targets: Vec<String>,
+    open: SourceCommand,
+    targets: Vec<SourceTarget>,
+    /// Where the programme stood when the hub last said so.
+    place: ProgrammeStatus,
     screen: Screen,
     keys: Option<Keys>,
     stop: Arc<AtomicBool>,
@@ -60,20 +72,34 @@ impl Stream {
     /// # Errors
     /// The hub is not there or will not.
     pub fn connect(
-        client: Client,
+        (reach, client): (Reach, Client),
         source: Prefetch,
-        open: &SourceCommand,
+        open: SourceCommand,
         screen: Screen,
         keys: Option<Keys>,
         stop: Arc<AtomicBool>,
     ) -> Result<Self, Failure> {
-        let link = SourceLink::connect(client.hub(), open)?;
-        let targets = match open {
-            SourceCommand::Open { targets, .. } => targets.iter().map(|target| target.name.clone()).collect(),
+        let link = SourceLink::connect(client.hub(), &open)?;
+        let targets = match &open {
+            SourceCommand::Open { targets, .. } => targets.clone(),
             _ => Vec::new(),
         };
         let channels = usize::from(source.info().channels.max(1));
-        Ok(Self { client, link, source, channels, targets, screen, keys, stop, ended: false, failure: None })
+        Ok(Self {
+            reach,
+            client,
+            link,
+            source,
+            channels,
+            open,
+            targets,
+            place: ProgrammeStatus::default(),
+            screen,
+            keys,
+            stop,
+            ended: false,
+            failure: None,
+        })
     }
 
     /// Plays to the end.
@@ -81,7 +107,18 @@ impl Stream {
     /// # Errors
     /// The hub went away, or the source is damaged (what came before is heard).
     pub fn run(mut self) -> Result<Exit, Failure> {
-        let end = self.play();
+        let end = loop {
+            match self.play() {
+                Err(gone) if gone.exit == Exit::HubUnreachable && self.reach.may_return() => {
+                    match self.come_back(&gone) {
+                        Ok(None) => {}
+                        Ok(Some(end)) => break Ok(end),
+                        Err(failure) => break Err(failure),
+                    }
+                }
+                end => break end,
+            }
+        };
         self.screen.close();
         match end? {
             End::Interrupted => Ok(Exit::Interrupted),
@@ -138,7 +175,10 @@ impl Stream {
     fn heed(&mut self, notice: SourceNotice) -> Result<Option<End>, Failure> {
         match notice {
             SourceNotice::Credit { .. } => {}
-            SourceNotice::State(programme) => self.screen.show(&programme),
+            SourceNotice::State(programme) => {
+                self.screen.show(&programme);
+                self.place = programme;
+            }
             SourceNotice::Seek { frame } => self.seek(frame)?,
             SourceNotice::Done { stopped: true } => return Ok(Some(End::Stopped)),
             SourceNotice::Done { stopped: false } => return Ok(Some(End::Played)),
@@ -157,8 +197,7 @@ impl Stream {
 
     /// Does what was typed; whether that was the wish to quit.
     fn press_keys(&mut self) -> bool {
-        let pressed = self.keys.as_ref().map(Keys::pressed).unwrap_or_default();
-        for key in &pressed {
+        for key in &self.pressed() {
             let done = match key {
                 Key::Toggle => self.transport(TransportAction::Toggle, None),
                 Key::Forward => self.transport(TransportAction::Seek, Some(SeekTo::OffsetS(SEEK_S))),
@@ -174,14 +213,18 @@ impl Stream {
         false
     }
 
+    fn pressed(&self) -> Vec<Key> {
+        self.keys.as_ref().map(Keys::pressed).unwrap_or_default()
+    }
+
     fn transport(&self, action: TransportAction, to: Option<SeekTo>) -> Result<(), ApiError> {
         self.client.transport(&TransportRequest { action, to }).map(drop)
     }
 
     fn change_volume(&self, by: f32) -> Result<(), ApiError> {
         let status = self.client.status()?;
-        let ours = |name: &String| self.targets.is_empty() || self.targets.contains(name);
-        for speaker in status.speakers.iter().filter(|speaker| ours(&speaker.name)) {
+        let is_ours = |name: &str| self.targets.is_empty() || self.targets.iter().any(|t| t.name == name);
+        for speaker in status.speakers.iter().filter(|speaker| is_ours(&speaker.name)) {
             let patch = SpeakerPatch { gain_db: Some(speaker.gain_db + by), ..SpeakerPatch::default() };
             let speaker = self.client.set_speaker(&speaker.name, &patch)?;
             self.screen.remark(&format!("{} {:+.1} dB", speaker.name, speaker.gain_db));
@@ -202,5 +245,73 @@ impl Stream {
             Err(error) => self.screen.remark(&error.to_string()),
             Ok(()) => {}
         }
+    }
+}
+
+/// After the hub was gone.
+impl Stream {
+    /// Waits for the hub and goes on from where it last said the programme stood; an end when somebody
+    /// did not want to wait.
+    fn come_back(&mut self, gone: &Failure) -> Result<Option<End>, Failure> {
+        let patience = RETURN.as_secs();
+        self.screen.remark(&format!("the hub is gone; playing goes on when it is back within {patience} s"));
+        let until = Instant::now() + RETURN;
+        loop {
+            if self.stop.load(Ordering::Acquire) {
+                return Ok(Some(End::Interrupted));
+            }
+            if self.pressed().contains(&Key::Quit) {
+                return Ok(Some(End::Stopped));
+            }
+            if let Some(client) = self.reach.again()? {
+                match self.take_up(client) {
+                    Err(again) if again.exit == Exit::HubUnreachable => {}
+                    done => return done,
+                }
+            }
+            if Instant::now() >= until {
+                let message = format!("the hub did not come back within {patience} s: {}", gone.message);
+                return Err(Failure::new(Exit::HubUnreachable, message));
+            }
+            std::thread::sleep(ASK_AGAIN);
+        }
+    }
+
+    fn take_up(&mut self, client: Client) -> Result<Option<End>, Failure> {
+        if audience::wait(&client, &self.targets, audience::NEW_HUB, &self.stop)? == Came::Interrupted {
+            return Ok(Some(End::Interrupted));
+        }
+        let begin = self.go_to_place()?;
+        if let SourceCommand::Open { first_frame, .. } = &mut self.open {
+            *first_frame = begin.0;
+        }
+        self.link = SourceLink::connect(client.hub(), &self.open)?;
+        self.client = client;
+        if self.place.state == ProgrammeState::Paused {
+            self.pause_new_programme()?;
+        }
+        Ok(None)
+    }
+
+    /// A file is read again from the place; of a pipe, what the hub had taken with it is lost.
+    fn go_to_place(&mut self) -> Result<Frames, Failure> {
+        let place = Span::from_s_f64(self.place.position_s.max(0.0));
+        if !self.source.info().seekable {
+            return Ok(SampleRate::MEDIA.frames_in(place));
+        }
+        (self.ended, self.failure) = (false, None);
+        self.source.seek(place).map_err(cannot_play)
+    }
+
+    /// The hub takes a pause as soon as it has opened the source: no frame was sent yet.
+    fn pause_new_programme(&mut self) -> Result<(), Failure> {
+        let until = Instant::now() + ASK_AGAIN;
+        while Instant::now() < until {
+            match self.transport(TransportAction::Pause, None) {
+                Err(ApiError::Refused(error)) if error.code == ErrorCode::Conflict => {}
+                done => return Ok(done?),
+            }
+        }
+        Ok(())
     }
 }

@@ -175,11 +175,13 @@ impl HubEngine {
     pub fn seek(&mut self, now: Timestamp<HubClock>, position: Frames) {
         self.silence(now);
         let Some(programme) = &mut self.programme else { return };
-        let was_paused = programme.phase == Phase::Paused;
         programme.window = SourceWindow::new(programme.spec.channels, position);
         programme.resume_at = position;
         programme.sent = position;
-        programme.phase = if was_paused { Phase::Paused } else { Phase::Starting };
+        // A pause stays one, and speakers that are waited for are waited for.
+        if !matches!(programme.phase, Phase::Paused | Phase::Waiting { .. }) {
+            programme.phase = Phase::Starting;
+        }
         programme.look_at = now;
     }
 

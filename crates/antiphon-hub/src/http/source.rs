@@ -74,16 +74,18 @@ impl Link {
             return Err(bad("a player's first message says what it will play"));
         };
         let command = json::read("the player's first message", text.as_bytes())?;
-        let SourceCommand::Open { channels, title, duration_frames, targets, wait_ms, seekable } = command
+        let SourceCommand::Open { channels, title, duration_frames, targets, wait_ms, seekable, first_frame } =
+            command
         else {
             return Err(bad("a player's first message is \"open\""));
         };
         if targets.len() > MAX_TARGETS {
             return Err(bad(&format!("a source names at most {MAX_TARGETS} speakers")));
         }
+        let first_frame = convert::first_frame(first_frame)?;
         let (sender, notices) = mpsc::channel(NOTICES);
         let spec = convert::source(channels, title, duration_frames, targets, wait_ms);
-        let offer = SourceOffer { spec, notices: sender, seekable };
+        let offer = SourceOffer { spec, first_frame, notices: sender, seekable };
         let opened = shared.media.ask(move |core| core.open_source(offer)).await;
         let number = opened.map_err(|stalled| ErrorBody::new(ErrorCode::Busy, stalled.to_string()))??;
         Ok(Self { number, channels, notices })

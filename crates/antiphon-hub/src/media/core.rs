@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use antiphon_api::{
     ErrorBody, ErrorCode, ProgrammeStatus, SeekTo, SpeakerStatus, TransportAction, TransportRequest,
 };
-use antiphon_base::{Hub, SessionId, Span, SpeakerId, Timestamp};
+use antiphon_base::{Frames, Hub, SessionId, Span, SpeakerId, Timestamp};
 use antiphon_engine::{HubEngine, HubEvent, SettingsChange, TransportState};
 use antiphon_net::{Clock, Warp};
 use antiphon_proto::session::{Hello, HubMessage, Refusal, SpeakerMessage, SpeakerSettings, Welcome};
@@ -187,6 +187,9 @@ impl Core {
         self.engine
             .open_source(now, offer.spec)
             .map_err(|refusal| ErrorBody::new(ErrorCode::BadRequest, refusal.to_string()))?;
+        if offer.first_frame != Frames(0) {
+            self.engine.seek(now, offer.first_frame);
+        }
         self.next_link += 1;
         self.source = Some(SourceSeat::new(self.next_link, offer.seekable, offer.notices));
         self.state_due = now;

@@ -12,6 +12,8 @@ const LEAST_GRANT: u64 = 2_400;
 pub struct SourceOffer {
     /// What will come.
     pub spec: SourceSpec,
+    /// The frame of the programme that the player begins with.
+    pub first_frame: Frames,
     /// Whether the player can go to another place.
     pub seekable: bool,
     /// Where to tell the player; bounded by who made it.

@@ -1,0 +1,89 @@
+//! Which hub plays, and how to come back to it.
+
+use std::time::Duration;
+
+use antiphon_api::{Client, HubAddress};
+use antiphon_base::Span;
+use antiphon_hub::{HubDaemon, HubHandle, HubOptions};
+
+use super::audience;
+use crate::args::PlayArgs;
+use crate::exit::Failure;
+use crate::{dirs, find, terminal};
+
+/// As `antiphon hub` has it.
+const DEFAULT_LATENCY: Span = Span::from_ms(200);
+
+/// The hub that was asked for.
+#[derive(Debug)]
+pub struct Reach {
+    named: Option<HubAddress>,
+    latency: Option<Span>,
+    /// The hub inside this program; it ends with this.
+    own: Option<HubHandle>,
+}
+
+impl Reach {
+    /// The hub named, or the one on this machine, or one inside this program.
+    ///
+    /// # Errors
+    /// None of them can be had.
+    pub fn new(args: &PlayArgs) -> Result<(Self, Client), Failure> {
+        let mut reach = Self { named: args.hub.clone(), latency: args.latency, own: None };
+        if let Some(client) = reach.client()? {
+            return Ok((reach, client));
+        }
+        let hub = start(args.latency.unwrap_or(DEFAULT_LATENCY))?;
+        let client = Client::new(hub.addr().into());
+        reach.own = Some(hub);
+        Ok((reach, client))
+    }
+
+    /// How long its speakers may take to come.
+    pub fn patience(&self) -> Duration {
+        if self.own.is_some() { audience::NEW_HUB } else { audience::RUNNING_HUB }
+    }
+
+    /// Whether the hub may come back when it is gone: one inside this program does not.
+    pub fn may_return(&self) -> bool {
+        self.own.is_none()
+    }
+
+    /// The hub after a new start: it may have another port, and has its own latency again.
+    ///
+    /// # Errors
+    /// It answers and will not have the latency.
+    pub fn again(&self) -> Result<Option<Client>, Failure> {
+        match self.client() {
+            Ok(Some(client)) => Ok(client.status().is_ok().then_some(client)),
+            Err(failure) if failure.exit == crate::exit::Exit::HubUnreachable => Ok(None),
+            other => other,
+        }
+    }
+
+    fn client(&self) -> Result<Option<Client>, Failure> {
+        let Some(hub) = self.named.clone().or_else(find::on_this_machine) else { return Ok(None) };
+        let client = Client::new(hub);
+        if let Some(latency) = self.latency {
+            client.set_latency(latency.as_ns() / 1_000)?;
+        }
+        Ok(Some(client))
+    }
+}
+
+fn start(latency: Span) -> Result<HubHandle, Failure> {
+    let hub = HubDaemon::start(HubOptions {
+        listen: ([0, 0, 0, 0], antiphon_api::DEFAULT_PORT).into(),
+        name: dirs::machine_name(),
+        latency,
+        open: false,
+        state_dir: dirs::state()?,
+        runtime_dir: dirs::runtime()?,
+        mdns: true,
+    })?;
+    terminal::note(&format!(
+        "no hub runs on this machine; this program is one, at {}, while it plays",
+        hub.listen()
+    ));
+    Ok(hub)
+}
