@@ -1,10 +1,12 @@
 //! What an agent keeps between its runs: its identity and the hubs it is paired with.
 
+use std::fs::File as Handle;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use antiphon_proto::session::{Identity, Pairing};
+use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
 
 /// One agent's lasting state, in one TOML file that only its owner can read.
@@ -13,6 +15,8 @@ pub struct SpeakerStore {
     path: PathBuf,
     identity: Identity,
     hubs: Vec<Pairing>,
+    /// Two processes with one identity would take the session from each other for ever.
+    _lock: Flock<Handle>,
 }
 
 /// Why the state cannot be used.
@@ -40,6 +44,9 @@ pub enum StoreError {
         /// What is wrong with it.
         why: String,
     },
+    /// Another process has this identity.
+    #[error("a speaker called {0:?} already runs on this machine; give this one another --name")]
+    InUse(String),
 }
 
 #[derive(Serialize, Deserialize)]
@@ -60,15 +67,14 @@ impl SpeakerStore {
     /// See [`StoreError`].
     pub fn open(dir: &Path, name: &str, random: [u8; 32]) -> Result<Self, StoreError> {
         let path = dir.join(file_name(name));
+        let make = |source| StoreError::Io { verb: "make", path: dir.to_owned(), source };
+        std::fs::create_dir_all(dir).map_err(make)?;
+        let lock = lock(&path.with_extension("lock"), name)?;
         match std::fs::read_to_string(&path) {
-            Ok(text) => Self::read(path, &text),
+            Ok(text) => Self::read(path, &text, lock),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                std::fs::create_dir_all(dir).map_err(|source| StoreError::Io {
-                    verb: "make",
-                    path: dir.to_owned(),
-                    source,
-                })?;
-                let store = Self { path, identity: Identity::from_secret(random), hubs: Vec::new() };
+                let identity = Identity::from_secret(random);
+                let store = Self { path, identity, hubs: Vec::new(), _lock: lock };
                 store.save()?;
                 Ok(store)
             }
@@ -76,11 +82,11 @@ impl SpeakerStore {
         }
     }
 
-    fn read(path: PathBuf, text: &str) -> Result<Self, StoreError> {
+    fn read(path: PathBuf, text: &str, lock: Flock<Handle>) -> Result<Self, StoreError> {
         let corrupt = |path: &Path, why: String| StoreError::Corrupt { path: path.to_owned(), why };
         let file: File = toml::from_str(text).map_err(|e| corrupt(&path, e.message().to_owned()))?;
         let identity = Identity::from_hex(&file.secret).map_err(|e| corrupt(&path, e.to_string()))?;
-        Ok(Self { path, identity, hubs: file.hubs })
+        Ok(Self { path, identity, hubs: file.hubs, _lock: lock })
     }
 
     /// Who this speaker is.
@@ -124,6 +130,14 @@ impl SpeakerStore {
     }
 }
 
+/// The lock lies beside the file, which is replaced whole; it goes with the process, however that ends.
+fn lock(path: &Path, name: &str) -> Result<Flock<Handle>, StoreError> {
+    let io = |source| StoreError::Io { verb: "make", path: path.to_owned(), source };
+    let file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
+    Flock::lock(file.map_err(io)?, FlockArg::LockExclusiveNonblock)
+        .map_err(|_| StoreError::InUse(name.to_owned()))
+}
+
 /// Names may hold anything; a file name holds letters, digits and a few signs. Two names that
 /// fold to the same file differ by the hash.
 fn file_name(name: &str) -> String {
@@ -149,9 +163,21 @@ mod tests {
         store.add(pairing(1)).unwrap();
         store.add(pairing(2)).unwrap();
         store.add(pairing(1)).unwrap();
+        drop(store);
         let again = SpeakerStore::open(dir.path(), "kitchen", [9; 32]).unwrap();
         assert_eq!(again.identity().to_hex(), Identity::from_secret([7; 32]).to_hex());
         assert_eq!(again.hubs().iter().map(|h| h.psk[0]).collect::<Vec<_>>(), [2, 1]);
+    }
+
+    #[test]
+    fn one_identity_is_one_process() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = SpeakerStore::open(dir.path(), "desk", [1; 32]).unwrap();
+        let said = SpeakerStore::open(dir.path(), "desk", [1; 32]).unwrap_err().to_string();
+        assert!(said.contains("\"desk\"") && said.contains("--name"), "{said}");
+        SpeakerStore::open(dir.path(), "shelf", [1; 32]).unwrap();
+        drop(first);
+        SpeakerStore::open(dir.path(), "desk", [1; 32]).unwrap();
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! One attempt: where the hub is, a WebSocket to it, the handshake, hello and welcome.
 
 use std::net::{SocketAddr, TcpStream};
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
 use antiphon_api::{ApiError, HubAddress, LocalReply, LocalRequest, local, session};
@@ -28,6 +29,9 @@ const READ_BUFFER: usize = 4_096;
 
 /// How long DNS-SD is given to find a hub: a responder answers within 120 ms (RFC 6762 section 6).
 const BROWSE: Duration = Duration::from_millis(1_500);
+
+/// While the network is searched, a hub on this machine is looked for this often.
+const LOOK_HERE: Duration = Duration::from_millis(100);
 
 /// A connection on which the hub has welcomed this speaker.
 pub(crate) struct Connection {
@@ -65,11 +69,11 @@ pub(crate) fn connect(
 ) -> Result<Connection, ConnectError> {
     let hub = find(config)?;
     if config.open {
-        return attempt(config, store, hub, Approach::Open);
+        return attempt(config, store, hub, Approach::Open).map_err(plain_refusal);
     }
     // One handshake is one try: a code that a person typed is not tried again by itself.
     if let Some(code) = config.code.take() {
-        return attempt(config, store, hub, Approach::Code(code)).map_err(code_refusal);
+        return attempt(config, store, hub, Approach::Code(code)).map_err(plain_refusal);
     }
     // The newest pairing first: most agents have one hub.
     for pairing in store.hubs().iter().rev().cloned().collect::<Vec<_>>() {
@@ -101,7 +105,7 @@ fn not_paired(hub: SocketAddr) -> ConnectError {
     })
 }
 
-fn code_refusal(error: ConnectError) -> ConnectError {
+fn plain_refusal(error: ConnectError) -> ConnectError {
     match error {
         ConnectError::Handshake(error @ (HandshakeError::WrongCode | HandshakeError::Forged)) => {
             ConnectError::Refused(Refusal { code: RefusalCode::WrongCode, message: error.to_string() })
@@ -120,14 +124,29 @@ fn find(config: &ControlConfig) -> Result<SocketAddr, ConnectError> {
     if let Some(hub) = &config.hub {
         return resolve(hub);
     }
-    if let Ok(LocalReply::Here { address, .. }) =
-        local::ask(&local::socket_path(&config.runtime_dir), &LocalRequest::Whereabouts)
-    {
-        return resolve(&address);
+    // The search takes its time; a hub on this machine that comes back meanwhile is not kept waiting.
+    let (answer, found) = channel();
+    let mut search = None;
+    loop {
+        if let Ok(LocalReply::Here { address, .. }) =
+            local::ask(&local::socket_path(&config.runtime_dir), &LocalRequest::Whereabouts)
+        {
+            return resolve(&address);
+        }
+        // Whoever asks may have gone to a hub on this machine.
+        let answer = answer.clone();
+        search
+            .get_or_insert_with(|| std::thread::spawn(move || drop(answer.send(discovery::browse(BROWSE)))));
+        match found.recv_timeout(LOOK_HERE) {
+            Ok(hubs) => {
+                let hubs =
+                    hubs.map_err(|e| ConnectError::Address(format!("cannot search the network: {e}")))?;
+                return hubs.iter().find_map(|hub| hub.addrs.first().copied()).ok_or(ConnectError::NoneFound);
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return Err(ConnectError::NoneFound),
+        }
     }
-    let found = discovery::browse(BROWSE)
-        .map_err(|e| ConnectError::Address(format!("cannot search the network: {e}")))?;
-    found.iter().find_map(|hub| hub.addrs.first().copied()).ok_or(ConnectError::NoneFound)
 }
 
 /// The hub of the same user on the same machine pairs without a question.

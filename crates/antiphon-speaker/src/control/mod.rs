@@ -12,7 +12,7 @@ use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant};
 
 use antiphon_net::Waker;
-use antiphon_proto::session::{Hello, HubMessage, Refusal, SpeakerMessage, Welcome};
+use antiphon_proto::session::{Hello, HubMessage, Refusal, RefusalCode, SpeakerMessage, Welcome};
 use antiphon_proto::wire::seal::SessionKeys;
 use nix::sys::eventfd::EventFd;
 
@@ -81,21 +81,36 @@ fn pause_after(lost: Instant) -> Duration {
     }
 }
 
+/// A hub that answers, and says no for the present, is asked again after so long: what stands in the
+/// way is another speaker, and that goes by a person's hand.
+const AFTER_REFUSAL: Duration = Duration::from_secs(2);
+
+/// Whether a person must do something first. A name that is taken when the speaker comes is the wrong
+/// name; one that is taken while it was away may be free again soon.
+fn is_final(refusal: &Refusal, has_joined: bool) -> bool {
+    !refusal.code.is_worth_retrying() || (refusal.code == RefusalCode::NameTaken && !has_joined)
+}
+
 /// Runs until `stop`.
 pub(crate) fn run(mut config: ControlConfig, mut store: SpeakerStore, channels: &Channels) {
     let mut lost = Instant::now();
     let mut told = None;
+    let mut has_joined = false;
     while !channels.stopping() {
         let tried = Instant::now();
+        let mut pause = Duration::ZERO;
         let why = match connect::connect(&mut config, &mut store) {
             Ok(connection) => {
-                told = None;
+                (told, has_joined) = (None, true);
                 let why = link::serve(connection, channels);
                 lost = Instant::now();
                 why
             }
-            Err(ConnectError::Refused(refusal)) if !refusal.code.is_worth_retrying() => {
-                channels.tell(FromControl::Refused(refusal.clone()));
+            Err(ConnectError::Refused(refusal)) => {
+                if is_final(&refusal, has_joined) {
+                    channels.tell(FromControl::Refused(refusal.clone()));
+                }
+                pause = AFTER_REFUSAL;
                 refusal.message
             }
             Err(error) => error.to_string(),
@@ -105,7 +120,7 @@ pub(crate) fn run(mut config: ControlConfig, mut store: SpeakerStore, channels: 
             channels.tell(FromControl::Lost(why.clone()));
             told = Some(why);
         }
-        wait(channels, pause_after(lost).saturating_sub(tried.elapsed()));
+        wait(channels, pause_after(lost).max(pause).saturating_sub(tried.elapsed()));
     }
 }
 
