@@ -100,7 +100,7 @@ pub enum Verb {
 #[derive(Debug, Clone, clap::Args)]
 pub struct HubOnlyArgs {
     /// The hub [default: the one on this machine, else the one found in the network]
-    #[arg(long, value_name = "HOST:PORT", env = "ANTIPHON_HUB")]
+    #[arg(long, global = true, value_name = "HOST:PORT", env = "ANTIPHON_HUB")]
     pub hub: Option<HubAddress>,
 }
 
@@ -398,6 +398,7 @@ mod tests {
             "antiphon volume desk -6dB",
             "antiphon delay desk -300us",
             "antiphon ctl seek -10s",
+            "antiphon ctl pause --hub 127.0.0.1:7755",
             "antiphon play a.flac --left desk --to tv:mono --latency 20ms",
             "antiphon impair --listen 127.0.0.1:9 --to 127.0.0.1:10 --delay 6ms/1ms --jitter wifi --loss 5%/20ms",
             "antiphon speaker --name a --local-clock ppm=+40&offset_s=1234.5&wander_ppm=1",

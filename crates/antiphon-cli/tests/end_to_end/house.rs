@@ -1,0 +1,168 @@
+//! A hub, speakers and players as processes of their own, with directories of their own.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use antiphon_api::{Client, LocalReply, LocalRequest, SpeakerStatus, local};
+
+/// A machine that compiles beside the tests may keep a process waiting for seconds.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A process that is killed when the test is over.
+pub struct Process(pub Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Process {
+    /// Asks it to end as Ctrl-C would, and waits.
+    pub fn interrupt(mut self) -> Option<i32> {
+        let pid = i32::try_from(self.0.id()).unwrap();
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGINT).unwrap();
+        self.end()
+    }
+
+    /// Waits for its end; its exit code.
+    pub fn end(&mut self) -> Option<i32> {
+        eventually("a process ends", || self.0.try_wait().unwrap().is_some());
+        self.0.wait().unwrap().code()
+    }
+}
+
+/// Looks again and again, and fails when it never comes true.
+pub fn eventually(what: &str, mut look: impl FnMut() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !look() {
+        assert!(Instant::now() < end, "never: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+pub fn sleep_ms(ms: u64) {
+    std::thread::sleep(Duration::from_millis(ms));
+}
+
+pub struct House {
+    dir: tempfile::TempDir,
+    hub: Option<Process>,
+    port: u16,
+}
+
+impl House {
+    /// Nobody is at home.
+    pub fn empty() -> Self {
+        Self { dir: tempfile::tempdir().unwrap(), hub: None, port: 0 }
+    }
+
+    /// With a hub.
+    pub fn new() -> Self {
+        let mut house = Self::empty();
+        house.start_hub();
+        house
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// The program with this house's directories and nothing of the caller's settings.
+    pub fn antiphon(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_antiphon"));
+        for (name, _) in std::env::vars_os().filter(|(n, _)| n.to_string_lossy().starts_with("ANTIPHON_")) {
+            command.env_remove(name);
+        }
+        command.env("ANTIPHON_STATE_DIR", self.path("state")).env("ANTIPHON_RUNTIME_DIR", self.path("run"));
+        command.args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+    }
+
+    /// Runs to the end.
+    pub fn run(&self, args: &[&str]) -> Output {
+        self.antiphon(args).stdout(Stdio::piped()).stderr(Stdio::piped()).output().unwrap()
+    }
+
+    /// Runs, and must go well.
+    pub fn order(&self, args: &[&str]) {
+        let output = self.run(args);
+        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// Starts, with what it says on stderr going to the file `name`.
+    pub fn start(&self, name: &str, args: &[&str]) -> Process {
+        let log = fs::File::create(self.path(name)).unwrap();
+        Process(self.antiphon(args).stderr(log).spawn().unwrap())
+    }
+
+    pub fn said(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap()
+    }
+
+    /// A hub; after the first, at the port of the first.
+    pub fn start_hub(&mut self) {
+        let listen = format!("127.0.0.1:{}", self.port);
+        self.hub = Some(self.start("hub.log", &["hub", "--no-mdns", "--name", "test", "--listen", &listen]));
+        eventually("the hub listens", || self.address().is_some());
+        self.port = self.address().unwrap().port();
+    }
+
+    pub fn kill_hub(&mut self) {
+        self.hub = None;
+    }
+
+    fn address(&self) -> Option<SocketAddr> {
+        match local::ask(&local::socket_path(&self.path("run")), &LocalRequest::Whereabouts) {
+            Ok(LocalReply::Here { address, .. }) => address.parse().ok(),
+            _ => None,
+        }
+    }
+
+    pub fn client(&self) -> Client {
+        Client::new(self.address().expect("a hub").into())
+    }
+
+    /// A speaker on a virtual output with a wrong clock, recording to `NAME.wav`.
+    pub fn speaker(&self, name: &str, ppm: &str) -> Process {
+        let file = self.path(&format!("{name}.wav"));
+        // So much is held by the output that a stall of the machine hardly ever empties it.
+        let output = format!("virtual:{}?ppm={ppm}&seed=1&latency_ms=60&wake_jitter_us=100", file.display());
+        let clock = format!("ppm={ppm}&offset_s=1234.5");
+        let process = self.start(
+            &format!("{name}.log"),
+            &["speaker", "--name", name, "--output", &output, "--local-clock", &clock],
+        );
+        eventually("the speaker knows the time", || {
+            self.status_of(name).is_some_and(|s| s.report.is_some_and(|report| report.synced))
+        });
+        process
+    }
+
+    pub fn status_of(&self, name: &str) -> Option<SpeakerStatus> {
+        self.client().status().ok()?.speakers.into_iter().find(|speaker| speaker.name == name)
+    }
+}
+
+/// A stereo WAV file of two tones, full scale `amplitude`.
+pub fn write_tones(path: &Path, seconds: u32, (left, right): (f64, f64), amplitude: f64) {
+    let spec = hound::WavSpec {
+        channels: 2,
+        sample_rate: 48_000,
+        bits_per_sample: 24,
+        sample_format: hound::SampleFormat::Int,
+    };
+    let mut file = hound::WavWriter::create(path, spec).unwrap();
+    for n in 0..seconds * 48_000 {
+        for hz in [left, right] {
+            let sample = amplitude * (f64::from(n) * hz * std::f64::consts::TAU / 48_000.0).sin();
+            file.write_sample((sample * 8_388_607.0) as i32).unwrap();
+        }
+    }
+    file.finalize().unwrap();
+}

@@ -1,0 +1,7 @@
+//! The program from outside: real processes, their sentences, their exit codes and what they play.
+
+mod house;
+
+mod sentences;
+
+mod playing;
