@@ -52,7 +52,7 @@ impl SourceWindow {
     pub fn push(&mut self, samples: &[f32], sent: Frames) -> bool {
         let frames = samples.len() / self.channels;
         let limit = 2 * SampleRate::MEDIA.frames_in(AHEAD).0;
-        if samples.len() % self.channels != 0 || self.end().0 - sent.0 + frames as i64 > limit {
+        if !samples.len().is_multiple_of(self.channels) || self.end().0 - sent.0 + frames as i64 > limit {
             return false;
         }
         self.samples.extend(samples.iter().map(|s| if s.is_finite() { s.clamp(-1.0, 1.0) } else { 0.0 }));

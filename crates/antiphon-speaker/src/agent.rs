@@ -104,7 +104,7 @@ struct Agent {
 
 impl Agent {
     fn start(config: AgentConfig, stop: Arc<AtomicBool>) -> Result<Self, AgentError> {
-        let clock = Clock::new(config.warp.clone());
+        let clock = Clock::new(config.warp);
         let mut random = [0; 32];
         getrandom::fill(&mut random)
             .map_err(|e| AgentError::System("get random bytes", std::io::Error::other(e)))?;
@@ -248,7 +248,7 @@ impl Agent {
             }
         }
         while let Some(message) = self.engine.poll_message() {
-            self.tell_control(ToControl::Send(message));
+            self.tell_control(ToControl::Send(Box::new(message)));
         }
         while let Some(event) = self.engine.poll_event() {
             match event {
@@ -269,7 +269,7 @@ impl Agent {
     fn report(&mut self) {
         let mut stats = self.engine.stats(self.clock.now());
         (stats.cpu_percent, stats.rss_kb) = self.usage.read(raw_now());
-        self.tell_control(ToControl::Send(SpeakerMessage::Stats(stats)));
+        self.tell_control(ToControl::Send(Box::new(SpeakerMessage::Stats(stats))));
     }
 
     fn tell_control(&self, message: ToControl) {
@@ -289,7 +289,9 @@ impl Agent {
     }
 
     fn shut_down(&mut self, stop: &AtomicBool) {
-        self.tell_control(ToControl::Send(SpeakerMessage::Goodbye { reason: "switched off".into() }));
+        self.tell_control(ToControl::Send(Box::new(SpeakerMessage::Goodbye {
+            reason: "switched off".into(),
+        })));
         stop.store(true, Ordering::Relaxed);
         let _ = self.wake_control.write(1);
         if let Some(control) = self.control.take()

@@ -1,6 +1,7 @@
 //! One encoder for each variant in use: speakers with the same role and codec share its packets.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use antiphon_base::{Frames, Hub as HubClock, Timestamp};
 use antiphon_codec::{CodecKind, Encoder, encoder};
@@ -82,11 +83,11 @@ impl HubEngine {
 
     fn encode_variant(&mut self, now: Timestamp<HubClock>, variant: Variant, horizon: Frames, ready: Frames) {
         let packet = variant.packet_frames();
-        if !self.encoders.lines.contains_key(&variant) {
+        if let Entry::Vacant(line) = self.encoders.lines.entry(variant) {
             let Ok(encoder) = encoder(kind_of(variant.codec), variant.role.channels(), packet) else {
                 return;
             };
-            self.encoders.lines.insert(variant, encoder);
+            line.insert(encoder);
         }
         while let Some(next) = self.hub.next_frame(variant)
             && next < horizon

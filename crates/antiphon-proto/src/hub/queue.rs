@@ -126,7 +126,7 @@ mod tests {
             push(&mut queue, 0, sequence);
             push(&mut queue, 1, sequence);
         }
-        let mut pop = |queue: &mut Queue| queue.pop_media().map(|media| (media.session.0, media.sequence));
+        let pop = |queue: &mut Queue| queue.pop_media().map(|media| (media.session.0, media.sequence));
         assert_eq!([(); 3].map(|()| pop(&mut queue)), [Some((0, 10)), Some((0, 11)), Some((1, 10))]);
         // A run that has begun to leave goes on; one that has left does not, nor does another stream's.
         push(&mut queue, 0, 12);

@@ -45,7 +45,7 @@ pub(crate) enum FromControl {
 
 /// What the speaker thread tells the control thread.
 pub(crate) enum ToControl {
-    Send(SpeakerMessage),
+    Send(Box<SpeakerMessage>),
     /// The hub is silent on UDP: make a new connection.
     Reconnect,
 }
