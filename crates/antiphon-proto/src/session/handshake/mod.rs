@@ -61,10 +61,14 @@ pub enum HandshakeError {
     #[error("the hub refused: {}", .0.message)]
     Refused(Refusal),
     /// The hub does not know the speaker's key.
-    #[error("this hub does not know the speaker: pair it with a code (`antiphon access` on the hub's machine)")]
+    #[error(
+        "this hub does not know the speaker: pair it with a code (`antiphon access` on the hub's machine)"
+    )]
     NotPaired,
     /// The speaker asked for an open session of a hub that is not open.
-    #[error("this hub takes sealed sessions only: pair the speaker with a code, or start the hub with --open")]
+    #[error(
+        "this hub takes sealed sessions only: pair the speaker with a code, or start the hub with --open"
+    )]
     NotOpen,
     /// No pairing code is in force.
     #[error("no pairing code is in force: make one on the hub's machine (`antiphon access`)")]
@@ -79,7 +83,9 @@ pub enum HandshakeError {
     #[error("the hub offers an unsealed session: start the speaker with --open if that is meant")]
     Downgrade,
     /// The other end is not who it should be, or somebody altered a frame.
-    #[error("the other end does not hold the key of this pairing: pair again if the hub or speaker was set up anew")]
+    #[error(
+        "the other end does not hold the key of this pairing: pair again if the hub or speaker was set up anew"
+    )]
     Forged,
     /// A frame that makes no sense here.
     #[error("malformed handshake frame: {0}")]
