@@ -43,11 +43,18 @@ impl SampleRate {
         self.0
     }
 
-    /// The time that `frames` take, to the nearest nanosecond.
+    /// The time that `frames` take, to the nearest nanosecond; held at the ends of the range.
     pub const fn span_of(self, frames: Frames) -> Span {
         let scaled = frames.0 as i128 * 1_000_000_000;
         let half = if scaled < 0 { -(self.0 as i128) / 2 } else { self.0 as i128 / 2 };
-        Span::from_ns(((scaled + half) / self.0 as i128) as i64)
+        let ns = (scaled + half) / self.0 as i128;
+        if ns > i64::MAX as i128 {
+            Span::MAX
+        } else if ns < -(i64::MAX as i128) {
+            Span::from_ns(-i64::MAX)
+        } else {
+            Span::from_ns(ns as i64)
+        }
     }
 
     /// The whole frames that begin within `span` (rounded down).
@@ -89,6 +96,12 @@ mod tests {
         assert_eq!(rate.span_of(year), Span::from_s(86_400 * 365));
         assert_eq!(rate.span_of(Frames(1)).as_ns(), 22_676);
         assert_eq!(rate.span_of(Frames(-1)).as_ns(), -22_676);
+    }
+
+    #[test]
+    fn more_frames_than_time_can_hold_are_held_at_its_end() {
+        assert_eq!(SampleRate::MEDIA.span_of(Frames(i64::MAX)), Span::MAX);
+        assert_eq!(SampleRate::MEDIA.span_of(Frames(i64::MIN)), Span::from_ns(-i64::MAX));
     }
 
     #[test]
