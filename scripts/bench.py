@@ -229,7 +229,7 @@ def start(bench):
 
 
 def latency20(bench):
-    seconds = bench.length(420, 15)
+    seconds = bench.length(360, 15)
     wanted_s = bench.length(300, 5)
     # A sound card of two periods of 128 frames: 5.3 ms.
     card = ["--card-period", "128", "--card-latency-ms", "5"]
