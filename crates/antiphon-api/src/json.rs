@@ -16,7 +16,7 @@ pub fn write<T: Serialize>(value: &T) -> Vec<u8> {
 /// `value` as indented JSON with a closing line end, for people and files.
 ///
 /// # Panics
-/// As [`write`].
+/// As [`write()`].
 pub fn write_pretty<T: Serialize>(value: &T) -> String {
     let mut text = serde_json::to_string_pretty(value).expect("the types of this crate always serialise");
     text.push('\n');

@@ -81,5 +81,9 @@ fn work(verb: Verb) -> Result<Exit, Failure> {
 
 /// Figures that the machine's own stalls have spoilt are no figures.
 fn demo_exit(report: antiphon_api::demo::DemoReport) -> Exit {
-    if report.conclusive { Exit::Ok } else { Exit::Untrustworthy }
+    match (report.conclusive, report.in_time) {
+        (false, _) => Exit::Untrustworthy,
+        (true, false) => Exit::Failed,
+        (true, true) => Exit::Ok,
+    }
 }

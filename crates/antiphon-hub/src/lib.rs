@@ -4,7 +4,7 @@
 //! clock, and runs three threads: *media* owns the [`HubEngine`](antiphon_engine::HubEngine) and
 //! the UDP socket and never waits for anybody; *control* runs every WebSocket and HTTP request on
 //! one-threaded tokio; *local* answers processes of this machine on a Unix socket. Control and
-//! local reach the engine only by [errands](media::Media::ask) through a bounded queue.
+//! local reach the engine only by errands through a bounded queue.
 
 mod options;
 

@@ -1,6 +1,6 @@
 //! Two speakers as a stereo pair under stated conditions, and what came of it.
 
-use antiphon_base::{Ppm, Role, Span};
+use antiphon_base::{Ppm, Role, Span, Timestamp};
 use antiphon_measure::music;
 use antiphon_measure::spread::{Report, Request, Settings, measure};
 use antiphon_proto::session::Codec;
@@ -111,7 +111,7 @@ impl Scenario {
         let source = music::piece(frames, self.seed);
         world.play(source.clone());
         let (coverage, stated_us) = self.watch(&mut world);
-        let report = judge(&world, &source, &[])?;
+        let report = judge(&world, &source)?;
         let stats = [world.stats(0), world.stats(1)];
         let sum =
             |pick: fn(&antiphon_proto::session::SpeakerStats) -> f64| stats.iter().map(pick).sum::<f64>();
@@ -146,15 +146,26 @@ impl Scenario {
 }
 
 /// Spread of the first two speakers of `world`.
-pub fn judge(world: &World, source: &[f32], stalls: &[antiphon_measure::spread::Stall]) -> Option<Report> {
+pub fn judge(world: &World, source: &[f32]) -> Option<Report> {
+    judge_from(world, source, Span::ZERO)
+}
+
+/// The same, deaf to everything before `from`: for a source that began anew.
+pub fn judge_from(world: &World, source: &[f32], from: Span) -> Option<Report> {
     let channel = |c: usize| source.iter().skip(c).step_by(2).copied().collect::<Vec<f32>>();
+    let heard = |index| {
+        let mut recording = world.recording(index)?;
+        let first = recording.timeline.frame_at(from.as_ns() as f64, Timestamp::ZERO).max(0.0) as usize;
+        recording.samples.iter_mut().take(first).for_each(|sample| *sample = 0.0);
+        Some(recording)
+    };
     measure(&Request {
         source_left: &channel(0),
         source_right: &channel(1),
-        left: &world.recording(0)?,
-        right: &world.recording(1)?,
+        left: &heard(0)?,
+        right: &heard(1)?,
         start: world.asked(),
-        stalls,
+        stalls: &[],
         settings: Settings::default(),
     })
     .ok()

@@ -3,7 +3,7 @@
 //! [`open`] gives a [`Source`]: interleaved `f32` at 48 kHz in the file's own channels (1 to 8, in
 //! WAVE order), frame 0 being the first frame that the file's maker meant to be heard. Encoder
 //! delay and padding are cut off, other rates are resampled, what a decoder cannot make out is
-//! silence of the same length. [`prefetch`] moves a source to a thread of its own.
+//! silence of the same length. [`prefetch()`] moves a source to a thread of its own.
 //!
 //! Nothing here knows about hubs or speakers, and nothing here stops at a broken file with anything
 //! but a [`SourceError`] that names it.

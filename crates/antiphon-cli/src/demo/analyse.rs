@@ -95,6 +95,7 @@ fn report(plan: &DemoPlan, run: &Run, spread: &Report) -> DemoReport {
         slices: slices(run),
         processes: run.costs.iter().map(|(before, after)| cost(before.as_ref(), after, run)).collect(),
         conclusive: spread.is_conclusive(),
+        in_time: is_heard(spread) && spread.unexcused.p95 < FUSED_US,
         verdict: verdict(spread),
         files: plan.out.display().to_string(),
     }
@@ -139,6 +140,10 @@ fn unheard(spread: &Report) -> usize {
     spread.windows.iter().filter(|w| w.is_not_heard() && !w.excused).count()
 }
 
+fn is_heard(spread: &Report) -> bool {
+    unheard(spread) * 100 <= (spread.counts.measured + spread.counts.not_heard) * SILENT_PERCENT
+}
+
 fn verdict(spread: &Report) -> String {
     let s = &spread.unexcused;
     if !spread.is_conclusive() {
@@ -150,7 +155,7 @@ fn verdict(spread: &Report) -> String {
     }
     let silent = unheard(spread);
     let all = spread.counts.measured + spread.counts.not_heard;
-    if silent * 100 > all * SILENT_PERCENT {
+    if !is_heard(spread) {
         return format!("NOT played as it should be: in {silent} of {all} moments a speaker was not heard.");
     }
     let class = if s.p95 < STEREO_US {
