@@ -116,12 +116,15 @@ def spread(bench, name, network, limits):
     s = report["spread_us"]
     heard = report["windows_not_heard_unexcused"] == 0
     good = heard and all(s[p] <= limit for p, limit in limits.items())
+    # Where every window counts and the target still holds, nothing had to be excused.
+    whole = report["windows_not_heard"] == 0 and all(report["spread_all_us"][p] <= limit for p, limit in limits.items())
+    judged = "met" if whole else verdict(good, excused(report))
     target = ", ".join(f"{p} <= {limit} us" for p, limit in limits.items())
     place = "loopback" if network == "none" else f"{network} Wi-Fi"
     lost = f"{report['windows']} windows, {report['windows_not_heard_unexcused']} not heard without an excuse; {report['lost']} packets lost, {report['recovered']} recovered, {report['concealed_ms']:.1f} ms concealed"
     unexcused = f"with excused windows {four(report['spread_all_us'])}"
     note = f"{stalls_of(report)}; {unexcused}; {lost}"
-    rows = [row(f"spread, {place}, {seconds} s", target, four(s), verdict(good, excused(report)), command, note)]
+    rows = [row(f"spread, {place}, {seconds} s", target, four(s), judged, command, note)]
     # By other means it takes minutes for a long recording: the starts' short ones are checked.
     if bench.short:
         rows.append(agreement(report, out, place))
@@ -209,7 +212,7 @@ def asymmetric(bench):
 
 def start(bench):
     rows = []
-    for network, place, limit_ms, count in (("none", "loopback", 500, 10), ("quiet", "quiet Wi-Fi", 1000, 4)):
+    for network, place, limit_ms, count in (("none", "loopback", 500, 8), ("quiet", "quiet Wi-Fi", 1000, 3)):
         starts = [bench.demo_once("start", 6, "--network", network, *CARDS) for _ in range(bench.length(count, 2))]
         rows.append(agreement(starts[-1][0], starts[-1][1], f"{place}, 6 s"))
         bench.clear(starts[-1][1])
