@@ -30,7 +30,6 @@ MOST_EXCUSED = 5.0
 AGREEMENT_US = 1.0
 # The rig of the promise: sound cards 100 ppm apart that drift 3 ppm more while they warm up.
 CARDS = ["--card-ppm", "+50/-50", "--warmup-ppm", "3"]
-DEMO_EXIT_DOUBT = 6
 # Ends the bench with an error. A figure that is not met does not: this is no timed test.
 NOT_MEASURED = "not measured"
 
@@ -65,7 +64,8 @@ class Bench:
         out.mkdir(parents=True)
         words = ["demo", "--json", "--seconds", str(seconds), *options]
         run = subprocess.run([self.bin / "antiphon", *words, "--out", out], capture_output=True, text=True)
-        if run.returncode not in (0, DEMO_EXIT_DOUBT):
+        # Out of time (1) and in doubt (6) are results too; without a report it failed.
+        if not run.stdout.startswith("{"):
             raise Failed(f"the demo ended with {run.returncode}: {run.stderr.strip()}")
         (out / "report.json").write_text(run.stdout)
         return json.loads(run.stdout), out, "antiphon " + " ".join(words)
@@ -237,8 +237,9 @@ def start(bench):
 def latency20(bench):
     seconds = bench.length(360, 15)
     wanted_s = bench.length(300, 5)
-    # A sound card of two periods of 128 frames: 5.3 ms.
-    card = ["--card-period", "128", "--card-latency-ms", "5"]
+    # A sound card of three periods of 128 frames, 8 ms. With two, its own modelled wake-up jitter (exponential,
+    # 0.3 ms in the mean) is longer than a period about twice a minute, and it runs dry whatever the network does.
+    card = ["--card-period", "128", "--card-latency-ms", "8"]
     words = ["--network", "none", "--latency", "20ms", *card, *CARDS]
     report, out, command = bench.demo_once("latency20", seconds, *words)
     bench.clear(out)

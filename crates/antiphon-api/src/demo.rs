@@ -17,7 +17,7 @@ pub struct DemoReport {
     pub network: String,
     /// Target latency.
     pub latency_ms: f64,
-    /// Right against left, without the windows that the machine's own stalls excuse.
+    /// Right against left; without the windows that the machine's own stalls excuse, where any had to be.
     pub spread_us: PercentilesUs,
     /// The same over every window.
     pub spread_all_us: PercentilesUs,
@@ -49,7 +49,7 @@ pub struct DemoReport {
     pub slices: Vec<Slice>,
     /// What each process cost while playing.
     pub processes: Vec<ProcessCost>,
-    /// Whether few enough windows were excused (5 %) for the figures to count.
+    /// Whether few enough windows were excused (5 %) for the figures to count, or none had to be.
     pub conclusive: bool,
     /// Whether both speakers were heard throughout and 95 of 100 moments were within 2 ms.
     pub in_time: bool,

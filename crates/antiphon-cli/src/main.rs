@@ -57,7 +57,11 @@ fn main() -> ExitCode {
 fn work(verb: Verb) -> Result<Exit, Failure> {
     match verb {
         Verb::Demo(args) => {
-            demo::run(&args).map(demo_exit).map_err(|error| Failure::failed(error.to_string()))
+            let stop = signals::stop_flag()?;
+            match demo::run(&args, &stop) {
+                Err(demo::DemoError::Interrupted) => Ok(Exit::Interrupted),
+                done => done.map(demo_exit).map_err(|error| Failure::failed(error.to_string())),
+            }
         }
         Verb::Hub(args) => hub::run(args),
         Verb::Speaker(args) => speaker::run(args),

@@ -69,7 +69,7 @@ fn report(plan: &DemoPlan, run: &Run, spread: &Report) -> DemoReport {
         seconds: plan.seconds,
         network: plan.network.unwrap_or("loopback").to_owned(),
         latency_ms: plan.latency.as_ms_f64(),
-        spread_us: percentiles(&spread.unexcused),
+        spread_us: percentiles(judged(spread)),
         spread_all_us: percentiles(&spread.all),
         windows: spread.counts.measured as u64,
         windows_not_heard: spread.counts.not_heard as u64,
@@ -94,8 +94,8 @@ fn report(plan: &DemoPlan, run: &Run, spread: &Report) -> DemoReport {
         },
         slices: slices(run),
         processes: run.costs.iter().map(|(before, after)| cost(before.as_ref(), after, run)).collect(),
-        conclusive: spread.is_conclusive(),
-        in_time: is_heard(spread) && spread.unexcused.p95 < FUSED_US,
+        conclusive: is_conclusive(spread),
+        in_time: is_heard(spread) && judged(spread).p95 < FUSED_US,
         verdict: verdict(spread),
         files: plan.out.display().to_string(),
     }
@@ -140,13 +140,28 @@ fn unheard(spread: &Report) -> usize {
     spread.windows.iter().filter(|w| w.is_not_heard() && !w.excused).count()
 }
 
+/// Stalls that did no harm need no excuse: where every window counts and the pair is still a stereo
+/// pair, the run says something however many stalls there were.
+fn needs_no_excuse(spread: &Report) -> bool {
+    spread.counts.measured > 0 && spread.counts.not_heard == 0 && spread.all.p95 < STEREO_US
+}
+
+fn is_conclusive(spread: &Report) -> bool {
+    spread.is_conclusive() || needs_no_excuse(spread)
+}
+
+/// The figures that the verdict speaks of: all windows, where none had to be excused.
+fn judged(spread: &Report) -> &Summary {
+    if needs_no_excuse(spread) { &spread.all } else { &spread.unexcused }
+}
+
 fn is_heard(spread: &Report) -> bool {
     unheard(spread) * 100 <= (spread.counts.measured + spread.counts.not_heard) * SILENT_PERCENT
 }
 
 fn verdict(spread: &Report) -> String {
-    let s = &spread.unexcused;
-    if !spread.is_conclusive() {
+    let s = judged(spread);
+    if !is_conclusive(spread) {
         return format!(
             "Inconclusive: this machine was too busy. Its own stalls cover {:.0} % of the music (5 % at most count as \
              a measurement); stop what else it does and run it again.",

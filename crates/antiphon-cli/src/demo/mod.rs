@@ -11,6 +11,8 @@ mod analyse;
 mod print;
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use antiphon_api::demo::DemoReport;
@@ -142,6 +144,9 @@ pub enum DemoError {
     /// A process did not end.
     #[error("{0} did not end when it was told to")]
     Stuck(&'static str),
+    /// Somebody asked it to stop; its processes are ended.
+    #[error("interrupted")]
+    Interrupted,
     /// The player failed.
     #[error("the player failed; its log is {0}")]
     Player(PathBuf),
@@ -192,7 +197,7 @@ impl Counts {
 ///
 /// # Errors
 /// See [`DemoError`].
-pub fn run(args: &DemoArgs) -> Result<DemoReport, DemoError> {
+pub fn run(args: &DemoArgs, stop: &Arc<AtomicBool>) -> Result<DemoReport, DemoError> {
     let plan = plan(args)?;
     let note = |text: &str| {
         if !args.json {
@@ -201,7 +206,7 @@ pub fn run(args: &DemoArgs) -> Result<DemoReport, DemoError> {
     };
     note(&print::opening(&plan));
     let source = compose(&plan)?;
-    let run = perform(&plan, &source.1, &note)?;
+    let run = perform(&plan, &source.1, &note, stop)?;
     note("Correlating both recordings with the source ...");
     let report = analyse::judge(&plan, &source.0, &run)?;
     if args.json {
@@ -243,9 +248,14 @@ fn compose(plan: &DemoPlan) -> Result<(Vec<f32>, PathBuf), DemoError> {
 /// Seldom, so that the demo does not measure itself.
 const STATUS_INTERVAL: Span = Span::from_ms(2_000);
 
-fn perform(plan: &DemoPlan, file: &std::path::Path, note: &dyn Fn(&str)) -> Result<Run, DemoError> {
+fn perform(
+    plan: &DemoPlan,
+    file: &std::path::Path,
+    note: &dyn Fn(&str),
+    stop: &Arc<AtomicBool>,
+) -> Result<Run, DemoError> {
     let witness = Witness::start().map_err(|e| DemoError::System("watch for stalls", e))?;
-    let mut rig = Rig::start(plan)?;
+    let mut rig = Rig::start(plan, Arc::clone(stop))?;
     note("Playing ...");
     let before = rig.costs();
     let asked = rig.play(file)?;
@@ -254,6 +264,9 @@ fn perform(plan: &DemoPlan, file: &std::path::Path, note: &dyn Fn(&str)) -> Resu
     let mut during = rig.costs();
     let went_well = loop {
         std::thread::sleep(Duration::from_millis(100));
+        if stop.load(Ordering::Relaxed) {
+            return Err(DemoError::Interrupted);
+        }
         if let Some(ended) = rig.player_ended()? {
             break ended;
         }

@@ -3,6 +3,8 @@
 use std::net::{TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use antiphon_api::{Client, HubAddress, LocalReply, LocalRequest, SpeakerPatch, Status, local};
@@ -36,6 +38,7 @@ pub(super) struct Rig {
     dir: PathBuf,
     children: Vec<(&'static str, Child)>,
     hub: HubAddress,
+    stop: Arc<AtomicBool>,
 }
 
 /// Where a process stood at some instant.
@@ -47,10 +50,10 @@ pub(super) struct Cost {
 
 impl Rig {
     /// Starts hub, relay and speakers in `plan.out`.
-    pub fn start(plan: &DemoPlan) -> Result<Self, DemoError> {
+    pub fn start(plan: &DemoPlan, stop: Arc<AtomicBool>) -> Result<Self, DemoError> {
         let program = std::env::current_exe().map_err(|e| DemoError::System("find this program", e))?;
         let hub = HubAddress::from(std::net::SocketAddr::from(([127, 0, 0, 1], 0)));
-        let mut rig = Self { program, dir: plan.out.clone(), children: Vec::new(), hub };
+        let mut rig = Self { program, dir: plan.out.clone(), children: Vec::new(), hub, stop };
         rig.start_hub(plan)?;
         let left = rig.start_relay("relay", plan.network, plan.loss.as_deref(), plan.delay.as_deref())?;
         let right = match &plan.rig.right_path {
@@ -209,6 +212,9 @@ impl Rig {
         loop {
             if let Some(found) = look() {
                 return Ok(found);
+            }
+            if self.stop.load(Ordering::Relaxed) {
+                return Err(DemoError::Interrupted);
             }
             if Instant::now() > limit {
                 return Err(DemoError::NotThere(what, self.dir.clone()));
