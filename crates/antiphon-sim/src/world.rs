@@ -116,6 +116,7 @@ pub struct World {
     pushed: usize,
     finished: bool,
     asked: Option<Timestamp<True>>,
+    handshakes: u64,
 }
 
 impl World {
@@ -136,6 +137,7 @@ impl World {
             pushed: 0,
             finished: false,
             asked: None,
+            handshakes: 0,
         };
         world.schedule(Timestamp::ZERO, Event::HubTimer);
         world
@@ -394,7 +396,11 @@ impl World {
             min_latency_us: 5_000,
         };
         let id = SpeakerId([index as u8 + 1; 16]);
-        let keys = || SessionKeys { to_speaker: [index as u8; 32], to_hub: [index as u8 + 100; 32] };
+        // Every handshake gives other keys: what the former session still has under way does not open.
+        self.handshakes += 1;
+        let seed = Rng::new(self.handshakes);
+        let key = |way: u64| std::array::from_fn(|byte| seed.fork(way * 32 + byte as u64).bits() as u8);
+        let keys = || SessionKeys { to_speaker: key(1), to_hub: key(2) };
         let settings = SpeakerSettings { role: spec.role, codec: spec.codec, ..SpeakerSettings::default() };
         let now = self.hub_now();
         if let Ok((session, welcome)) = self.hub.join(now, id, &hello, Some(keys()), Some(settings)) {

@@ -50,6 +50,11 @@ impl Decoding {
         Self { line: None, seam: Seam::default(), malformed: 0 }
     }
 
+    /// Another hub, or another boot of it: epochs and frames are counted anew, so nothing joins.
+    pub fn forget(&mut self) {
+        (self.line, self.seam) = (None, Seam::default());
+    }
+
     fn line(&mut self, form: StreamForm) -> Option<&mut Line> {
         if self.line.as_ref().is_none_or(|line| line.form != form) {
             let decoder = decoder(kind_of(form.codec), form.channels).ok()?;

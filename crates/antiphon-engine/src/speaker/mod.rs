@@ -120,6 +120,7 @@ impl SpeakerEngine {
         if self.clock_id.replace(welcome.clock) != Some(welcome.clock) {
             self.command(Command::Flush);
             (self.timeline, self.stopped, self.newest) = (None, None, (Epoch(0), Frames(0)));
+            self.decoding.forget();
         }
         self.proto.start_session(now, welcome, keys);
         self.session_since = Some(now);
