@@ -133,11 +133,13 @@ impl ClockBridge {
     }
 
     fn keep(&mut self, point: Point) {
-        // Readings in a row: the narrower stays.
+        // Readings in a row: the narrower stays. The oldest is never replaced by a later one, or a
+        // stamp taken between the two would fall before all that is known.
         let close = self.points.back().is_some_and(|p| point.local.saturating_since(p.local) < IN_A_ROW);
+        let only = self.points.len() == 1;
         match self.points.back_mut() {
             Some(back) if close && back.half_ns <= point.half_ns => return,
-            Some(back) if close => *back = point,
+            Some(back) if close && !only => *back = point,
             _ => self.points.push_back(point),
         }
         if self.points.len() > MAX_POINTS {
@@ -250,6 +252,20 @@ mod tests {
         assert!(error.abs() < Span::from_us(1), "{error:?}");
         assert!(error.as_ns().abs() as f64 <= 1.96 * sd_ns && sd_ns < 2_000.0, "{error:?} {sd_ns}");
         assert!((bridge.slew().0 - 12.0).abs() < 0.5);
+    }
+
+    #[test]
+    fn a_stamp_between_the_first_two_readings_converts_however_close_they_are() {
+        let (mut host, mut bridge) = (Host::new(), ClockBridge::new());
+        let mut wide = host.read();
+        wide.after += Span::from_us(5);
+        bridge.handle_reading(wide);
+        host.run(Span::from_ms(1));
+        let stamped = (host.realtime_ns as i64, host.local_ns);
+        host.run(Span::from_ms(1));
+        bridge.handle_reading(host.read());
+        let converted = bridge.convert(stamped.0).expect("between two readings");
+        assert!((converted.at - Timestamp::from_ns(stamped.1)).abs() < Span::from_us(5));
     }
 
     #[test]
