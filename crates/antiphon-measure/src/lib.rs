@@ -28,3 +28,5 @@ pub mod summary;
 pub mod thd;
 
 pub mod plot;
+
+pub mod lab;
