@@ -12,9 +12,10 @@
 //!   is refined too, and they are compared over the whole band with loud and faint partials nearly
 //!   alike. Where two still agree equally, the answer is "ambiguous" and never a guess.
 
+use realfft::RealFftPlanner;
 use realfft::num_complex::Complex;
-use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
-use std::sync::Arc;
+
+use crate::transform::Transform;
 
 /// Source below this level under the window is silence: -70 dBFS rms, above the noise of 16 bits.
 const SILENCE_RMS: f64 = 3e-4;
@@ -253,40 +254,6 @@ impl Cross {
             each(self.step * (self.first + i) as f64, x * phase);
             phase *= turn;
         }
-    }
-}
-
-/// One length of real Fourier transform, forward and back.
-struct Transform {
-    forward: Arc<dyn RealToComplex<f64>>,
-    inverse: Arc<dyn ComplexToReal<f64>>,
-}
-
-impl Transform {
-    fn new(planner: &mut RealFftPlanner<f64>, frames: usize) -> Self {
-        Self { forward: planner.plan_fft_forward(frames), inverse: planner.plan_fft_inverse(frames) }
-    }
-
-    /// The spectrum of `samples`, followed by silence up to the transform's length.
-    fn forward(&self, samples: impl Iterator<Item = f64>) -> Vec<Complex<f64>> {
-        let mut input: Vec<f64> = samples.collect();
-        input.resize(self.forward.len(), 0.0);
-        let mut output = self.forward.make_output_vec();
-        self.forward.process(&mut input, &mut output).expect("both have the planned lengths");
-        output
-    }
-
-    fn inverse(&self, mut spectrum: Vec<Complex<f64>>) -> Vec<f64> {
-        // A real signal has real ends; rounding may have left dust there.
-        spectrum[0].im = 0.0;
-        if let Some(last) = spectrum.last_mut() {
-            last.im = 0.0;
-        }
-        let mut output = self.inverse.make_output_vec();
-        self.inverse.process(&mut spectrum, &mut output).expect("both have the planned lengths");
-        let scale = 1.0 / output.len() as f64;
-        output.iter_mut().for_each(|x| *x *= scale);
-        output
     }
 }
 

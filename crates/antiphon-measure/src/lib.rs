@@ -7,6 +7,10 @@
 //! the distortion of a recorded tone ([`thd`]), a picture ([`plot`]), what a listener midway would
 //! have received ([`mix`]), and a piece of music to measure with ([`music`]).
 
+mod dice;
+
+mod transform;
+
 pub mod music;
 
 pub mod timeline;

@@ -5,6 +5,8 @@
 //! (150 ms) brings a new onset with a broadband transient on each side, and no two bars are alike, so
 //! that no window can be mistaken for another. The same seed gives the same samples.
 
+use crate::dice::Dice;
+
 /// Frames of one sixteenth at 48 kHz: 100 beats a minute.
 const SIXTEENTH: usize = 7_200;
 const PER_BAR: usize = 16;
@@ -159,32 +161,6 @@ fn tail(out: &mut [f64], at: usize, length: usize) -> &mut [f64] {
 
 fn frequency(note: u8) -> f64 {
     440.0 * 2f64.powf((f64::from(note) - 69.0) / 12.0)
-}
-
-/// A small seeded generator (splitmix64): enough for music.
-struct Dice(u64);
-
-impl Dice {
-    fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// From 0 to just below 1.
-    fn unit(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1u64 << 53) as f64
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        (self.unit() * bound as f64) as usize
-    }
 }
 
 #[cfg(test)]

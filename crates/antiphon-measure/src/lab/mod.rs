@@ -1,3 +1,12 @@
 //! The lab: what speakers of any kind do, from one recording of a known signal.
+//!
+//! `docs/measure.md` says what the signal is and how it is measured.
+
+pub mod excitation;
 
 pub mod measurement;
+
+pub mod analysis;
+
+pub use analysis::{Analysis, Options, Recorded};
+pub use excitation::Excitation;
