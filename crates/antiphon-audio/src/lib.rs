@@ -1,13 +1,16 @@
 //! Law: edge: devices and files; no policy.
 //!
-//! Where audio enters ([`source`]: files and pipes) and where it leaves ([`sink`]: sound cards,
-//! files, and the virtual card that everything is judged by). What is played when, and how loud,
-//! is decided elsewhere.
+//! Where audio enters ([`source`]: files and pipes; [`capture`]: microphones) and where it leaves
+//! ([`sink`]: sound cards, files, and the virtual card that everything is judged by). What is
+//! played when, and how loud, is decided elsewhere.
 
 pub mod source;
+
+pub mod capture;
 
 pub mod uri;
 
 pub mod sink;
 
+pub use capture::{InputUri, ParseInputError};
 pub use uri::{OutputUri, ParseOutputError};

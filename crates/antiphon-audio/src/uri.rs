@@ -45,6 +45,9 @@ pub struct CardParams {
     pub wake_jitter: Span,
     /// Standard deviation of the error of a position stamp; `stamp_noise_us=50`.
     pub stamp_noise: Span,
+    /// From the converter to the sound, unknown to the position stamps, as amplifiers of television
+    /// sets and Bluetooth speakers have it; a recording's timeline includes it; `hidden_ms=137`.
+    pub hidden: Span,
     /// Seed of wander, jitter and noise; `seed=1`.
     pub seed: u64,
 }
@@ -61,6 +64,7 @@ impl CardParams {
         warmup_ppm: 0.0,
         wake_jitter: Span::ZERO,
         stamp_noise: Span::ZERO,
+        hidden: Span::ZERO,
         seed: 1,
     };
 
@@ -101,6 +105,7 @@ impl CardParams {
             "warmup_ppm" => self.warmup_ppm = number(-100.0, 100.0)?,
             "wake_jitter_us" => self.wake_jitter = Span::from_s_f64(number(0.0, 100_000.0)? / 1e6),
             "stamp_noise_us" => self.stamp_noise = Span::from_s_f64(number(0.0, 100_000.0)? / 1e6),
+            "hidden_ms" => self.hidden = Span::from_s_f64(number(0.0, 1_000.0)? / 1e3),
             "seed" => self.seed = value.parse().map_err(|_| ParseOutputError::parameter(part))?,
             _ => return Err(ParseOutputError::parameter(part)),
         }
@@ -121,7 +126,7 @@ pub enum ParseOutputError {
     NoPath(String),
     /// A query parameter that does not exist or is no number.
     #[error(
-        "output parameter {0:?} is not KEY=NUMBER with a key of rate, channels, period, latency_ms, ppm, wander_ppm, warmup_ppm, wake_jitter_us, stamp_noise_us, seed"
+        "output parameter {0:?} is not KEY=NUMBER with a key of rate, channels, period, latency_ms, ppm, wander_ppm, warmup_ppm, wake_jitter_us, stamp_noise_us, hidden_ms, seed"
     )]
     Parameter(String),
     /// A query parameter beyond its limits.
@@ -191,7 +196,7 @@ mod tests {
 
     #[test]
     fn the_virtual_card_of_the_design_is_read() {
-        let uri = "virtual:/tmp/a.wav?ppm=+40&period=128&wake_jitter_us=200&stamp_noise_us=20&latency_ms=20&channels=1&rate=44100&wander_ppm=0.5&warmup_ppm=3&seed=9";
+        let uri = "virtual:/tmp/a.wav?ppm=+40&period=128&wake_jitter_us=200&stamp_noise_us=20&latency_ms=20&channels=1&rate=44100&wander_ppm=0.5&warmup_ppm=3&hidden_ms=137.5&seed=9";
         let Ok(OutputUri::Virtual(path, card)) = uri.parse() else {
             panic!("{:?}", uri.parse::<OutputUri>())
         };
@@ -206,6 +211,7 @@ mod tests {
             warmup_ppm: 3.0,
             wake_jitter: Span::from_us(200),
             stamp_noise: Span::from_us(20),
+            hidden: Span::from_us(137_500),
             seed: 9,
         };
         assert_eq!(card, wanted);

@@ -103,6 +103,25 @@ fn stamps_are_the_true_instants_in_the_local_clock_with_the_stated_noise() {
 }
 
 #[test]
+fn a_hidden_delay_is_in_the_timeline_and_not_in_the_stamps() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.wav");
+    let clock = local();
+    let events = run(&format!("virtual:{}?hidden_ms=137&stamp_noise_us=0", path.display()), &clock, 400);
+    let timeline = timeline(&path);
+    let mut stamps = 0;
+    for event in &events {
+        if let SinkEvent::Stamp { frame, at } = event {
+            let heard = clock.warp(Timestamp::from_ns(true_ns(&timeline, frame.0).round() as i64));
+            // The local clock runs 40 ppm fast, so its 137 ms are 5.5 us longer.
+            assert!(((heard - *at).as_us_f64() - 137_005.5).abs() < 1.0, "{:?}", heard - *at);
+            stamps += 1;
+        }
+    }
+    assert!(stamps > 10, "{stamps} stamps");
+}
+
+#[test]
 fn a_recording_is_readable_while_it_is_made() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.wav");

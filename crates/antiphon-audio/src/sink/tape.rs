@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use antiphon_base::Frames;
+use antiphon_base::{Frames, Span};
 use rtrb::{Consumer, Producer, RingBuffer};
 
 use super::card::Tape;
@@ -45,6 +45,8 @@ pub(crate) struct RecorderTape {
     samples: Producer<f32>,
     entries: Producer<Entry>,
     errors: Consumer<String>,
+    /// From a frame's conversion to its sound, which the timeline tells.
+    hidden: Span,
     /// Something did not fit into the rings.
     overrun: bool,
     /// The end of the recording was told.
@@ -80,7 +82,7 @@ impl Tape for RecorderTape {
     }
 
     fn point(&mut self, point: DacPoint) {
-        self.record(Entry::Point(point));
+        self.record(Entry::Point(DacPoint { at: point.at + self.hidden, ..point }));
     }
 }
 
@@ -104,7 +106,7 @@ pub(crate) fn record(
         channels: params.channels,
     };
     running.adopt(spawn(writer)?);
-    Ok(RecorderTape { samples, entries, errors, overrun: false, ended: false })
+    Ok(RecorderTape { samples, entries, errors, hidden: params.hidden, overrun: false, ended: false })
 }
 
 /// Where the timeline of the recording `path` is: beside it.
@@ -223,7 +225,7 @@ fn plain(error: hound::Error) -> io::Error {
     }
 }
 
-/// `[{"frame":0,"host_ns":1,"rate_hz":48000.1},...]`: from `frame`, converted at CLOCK_MONOTONIC_RAW
+/// `[{"frame":0,"host_ns":1,"rate_hz":48000.1},...]`: from `frame`, heard at CLOCK_MONOTONIC_RAW
 /// `host_ns`, on, the converter's true rate is `rate_hz`. Closed after every entry.
 struct TimelineFile {
     file: File,
