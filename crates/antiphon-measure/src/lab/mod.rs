@@ -8,5 +8,9 @@ pub mod measurement;
 
 pub mod analysis;
 
+pub mod classes;
+
+pub mod calibrate;
+
 pub use analysis::{Analysis, Options, Recorded};
 pub use excitation::Excitation;
