@@ -18,3 +18,5 @@ pub mod clock_table;
 pub mod world;
 
 pub mod scenario;
+
+pub mod room;

@@ -82,6 +82,7 @@ pub const LAWS: [Law; 13] = [
             "antiphon-playout",
             "antiphon-proto",
         ],
+        outside: Some(&["realfft"]),
         ..PURE
     },
     Law { name: "antiphon-net", below: &["antiphon-base", "antiphon-proto"], ..EDGE },
