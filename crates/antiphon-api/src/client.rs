@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::address::HubAddress;
+use crate::calibration::{CalibrationReply, CalibrationRequest};
 use crate::control::{LatencyRequest, PairingCodeReply, SpeakerPatch, TransportRequest};
 use crate::error::{ErrorBody, ErrorCode};
 use crate::status::{ProgrammeStatus, SpeakerStatus, Status};
@@ -104,6 +105,37 @@ impl Client {
     pub fn set_latency(&self, latency_us: i64) -> Result<LatencyRequest, ApiError> {
         let request = LatencyRequest { latency_us };
         let answer = self.agent.put(self.url("latency")).header(TYPE, JSON).send(body(&request)?);
+        self.read(answer)
+    }
+
+    /// The calibrations that the hub holds.
+    ///
+    /// # Errors
+    /// See [`ApiError`].
+    pub fn calibrations(&self) -> Result<CalibrationReply, ApiError> {
+        let answer = self.agent.get(self.url("calibration")).call();
+        self.read(answer)
+    }
+
+    /// Stores and applies calibrations: all of them, or none.
+    ///
+    /// # Errors
+    /// [`ErrorCode::NotFound`] for a speaker that is not connected, [`ErrorCode::BadRequest`] for a
+    /// number out of range.
+    pub fn calibrate(&self, request: &CalibrationRequest) -> Result<CalibrationReply, ApiError> {
+        let answer = self.agent.put(self.url("calibration")).header(TYPE, JSON).send(body(request)?);
+        self.read(answer)
+    }
+
+    /// Brings the previous calibrations back: of the speakers that the latest one was for, or of the
+    /// one speaker `name`, connected or not. Without a previous one a speaker has none afterwards.
+    ///
+    /// # Errors
+    /// [`ErrorCode::Conflict`] where there is nothing to undo.
+    pub fn undo_calibration(&self, name: Option<&str>) -> Result<CalibrationReply, ApiError> {
+        let path =
+            name.map_or("calibration".to_owned(), |name| format!("calibration/{}", percent_encoded(name)));
+        let answer = self.agent.delete(self.url(&path)).call();
         self.read(answer)
     }
 

@@ -15,6 +15,8 @@ mod status;
 
 mod control;
 
+mod calibration;
+
 mod source;
 
 pub mod local;
@@ -30,6 +32,10 @@ mod client;
 mod source_link;
 
 pub use address::{DEFAULT_PORT, HubAddress, ParseHubAddressError};
+pub use calibration::{
+    CalibratedThrough, CalibrationGrade, CalibrationMethod, CalibrationReply, CalibrationRequest,
+    CalibrationStatus, NamedCalibration, SpeakerCalibration,
+};
 pub use client::{ApiError, Client};
 pub use control::{
     Health, LatencyRequest, PairingCodeReply, SeekTo, SpeakerPatch, TransportAction, TransportRequest,

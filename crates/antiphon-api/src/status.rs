@@ -4,6 +4,7 @@ use antiphon_base::Role;
 use antiphon_proto::session::Codec;
 use serde::{Deserialize, Serialize};
 
+use crate::calibration::CalibrationStatus;
 use crate::text;
 
 /// Number of the status schema. Fields are only added under one number; a change of meaning or a
@@ -112,16 +113,23 @@ pub struct SpeakerStatus {
     /// How its media are encoded.
     #[serde(with = "text")]
     pub codec: Codec,
-    /// Volume, in decibels.
+    /// Volume, in decibels, its calibration apart.
     pub gain_db: f32,
     /// Silenced.
     pub muted: bool,
-    /// Plays this much later (negative: earlier) than the programme, in microseconds.
+    /// Plays this much later (negative: earlier) than the programme, in microseconds, its
+    /// calibration apart.
     pub delay_us: i64,
     /// Target latency, in microseconds.
     pub latency_us: i64,
     /// What its output is, in its own words.
     pub output: String,
+    /// Its program and version, in its own words.
+    #[serde(default)]
+    pub software: String,
+    /// What a calibration adds to its delay and volume; null without one.
+    #[serde(default)]
+    pub calibration: Option<CalibrationStatus>,
     /// Milliseconds since it was last heard of.
     pub silent_ms: u64,
     /// What it was sent.

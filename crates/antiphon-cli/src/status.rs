@@ -81,7 +81,32 @@ fn table(status: &Status) -> String {
     let heads = ["SPEAKER", "PLAYS", "RECEIVED", "LATE", "LOST", "RECOVERED", "CONCEALED", "UNDERRUNS"];
     row(&mut out, &heads, &PACKETS);
     status.speakers.iter().for_each(|speaker| packet_row(&mut out, speaker));
+    let lines: String = status.speakers.iter().filter_map(calibration_line).collect();
+    if !lines.is_empty() {
+        out.push('\n');
+        out.push_str(&lines);
+    }
     out
+}
+
+/// What a calibration does to a speaker, how old it is, and whether it still holds.
+fn calibration_line(speaker: &SpeakerStatus) -> Option<String> {
+    let found = speaker.calibration.as_ref()?;
+    let name = shortened(&speaker.name, 20);
+    let checked = if found.verified { "checked" } else { "not checked" };
+    let delay = match found.delay_us {
+        early @ ..0 => format!("{:.3} ms earlier", -early as f64 / 1e3),
+        late => format!("{:.3} ms later", late as f64 / 1e3),
+    };
+    let stale =
+        found.stale.as_deref().map_or(String::new(), |why| format!("\n  STALE: {}", shortened(why, 160)));
+    Some(format!(
+        "{name} is calibrated: {delay}, {:+.1} dB, {} to +-{:.1} us, {checked}, {} ago{stale}\n",
+        found.gain_db,
+        found.grade,
+        found.uncertainty_us,
+        uptime(found.age_s)
+    ))
 }
 
 fn hub_line(hub: &HubStatus) -> String {
@@ -192,7 +217,10 @@ fn uptime(s: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use antiphon_api::{PacketCounts, SentCounts, SpeakerReport};
+    use antiphon_api::{
+        CalibratedThrough, CalibrationGrade, CalibrationMethod, CalibrationStatus, PacketCounts, SentCounts,
+        SpeakerReport,
+    };
     use antiphon_base::Role;
     use antiphon_proto::session::Codec;
 
@@ -231,10 +259,39 @@ mod tests {
             delay_us: 0,
             latency_us: 2_000_000,
             output: "virtual:/tmp/a-rather-long-path/right.wav?ppm=+40&period=256".into(),
+            software: "antiphon 0.1.0".into(),
+            calibration: None,
             silent_ms: 0,
             sent: SentCounts::default(),
             report: Some(report),
         }
+    }
+
+    #[test]
+    fn a_calibration_says_what_it_does_how_old_it_is_and_when_it_may_not_hold() {
+        let through = CalibratedThrough {
+            codec: Codec::L24,
+            output: "alsa:hw:0".into(),
+            software: "antiphon 0.1.0".into(),
+        };
+        let calibration = CalibrationStatus {
+            delay_us: 137_250,
+            gain_db: -1.5,
+            measured_at: 0,
+            age_s: 3 * 86_400,
+            grade: CalibrationGrade::Good,
+            uncertainty_us: 4.0,
+            method: CalibrationMethod::Place,
+            verified: true,
+            through,
+            stale: Some("its codec was l24 and is flac: calibrate again".into()),
+            previous: 0,
+        };
+        let speaker = SpeakerStatus { calibration: Some(calibration), ..speaker("desk") };
+        let said = table(&status(vec![speaker]));
+        let wanted = "desk is calibrated: 137.250 ms later, -1.5 dB, good to +-4.0 us, checked, 3 days ago\n  \
+                      STALE: its codec was l24 and is flac: calibrate again\n";
+        assert!(said.ends_with(wanted), "{said}");
     }
 
     fn status(speakers: Vec<SpeakerStatus>) -> Status {

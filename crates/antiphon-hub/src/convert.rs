@@ -45,6 +45,8 @@ pub fn speaker(snapshot: SpeakerSnapshot) -> SpeakerStatus {
         delay_us: snapshot.settings.delay_us,
         latency_us: snapshot.settings.latency_us,
         output: snapshot.output,
+        software: snapshot.software,
+        calibration: None,
         silent_ms: (snapshot.silent_for.as_ns() / 1_000_000).max(0) as u64,
         sent: SentCounts {
             packets: snapshot.packets_sent,

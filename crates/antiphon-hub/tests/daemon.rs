@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use antiphon_api::session::{decode_hub, encode_speaker};
 use antiphon_api::{
-    ApiError, Client, ErrorCode, LocalReply, LocalRequest, SourceCommand, SourceLink, SourceNotice,
-    SourceTarget, SpeakerPatch, TransportAction, TransportRequest, local,
+    ApiError, CalibrationGrade, CalibrationMethod, CalibrationRequest, Client, ErrorCode, LocalReply,
+    LocalRequest, SourceCommand, SourceLink, SourceNotice, SourceTarget, SpeakerCalibration, SpeakerPatch,
+    TransportAction, TransportRequest, local,
 };
 use antiphon_base::{Role, Span};
 use antiphon_hub::{HubDaemon, HubError, HubHandle, HubOptions};
@@ -242,6 +243,101 @@ fn settings_are_told_to_the_speaker_and_outlive_the_hub() {
     let house = House { dir, hub };
     let (_session, welcome) = Session::join(&house, &identity(1), "desk").unwrap();
     assert_eq!((welcome.settings.role, welcome.settings.gain_db), (Role::Left, -6.0));
+}
+
+fn correction(name: &str, delay_us: i64) -> SpeakerCalibration {
+    SpeakerCalibration {
+        name: name.into(),
+        delay_us,
+        gain_db: -2.0,
+        grade: CalibrationGrade::Good,
+        uncertainty_us: 4.0,
+        method: CalibrationMethod::Place,
+        verified: false,
+    }
+}
+
+impl Session {
+    /// The next delay and gain that the speaker is told.
+    fn hear_settings(&mut self) -> (i64, f32) {
+        loop {
+            match self.hear() {
+                Some(HubMessage::Settings(settings)) => return (settings.delay_us, settings.gain_db),
+                Some(_) => {}
+                None => panic!("the session ended"),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_calibration_adds_to_what_the_user_set_outlives_the_hub_and_can_be_undone() {
+    let house = House::new(false);
+    let client = house.client();
+    let (mut desk, _) = Session::join(&house, &identity(1), "desk").unwrap();
+    let (_shelf, _) = Session::join(&house, &identity(2), "shelf").unwrap();
+    let patch = SpeakerPatch { gain_db: Some(-6.0), delay_us: Some(250), ..SpeakerPatch::default() };
+    client.set_speaker("desk", &patch).unwrap();
+    assert_eq!(desk.hear_settings(), (250, -6.0));
+    let speakers = vec![correction("desk", 137_000), correction("shelf", 0)];
+    let reply = client.calibrate(&CalibrationRequest { speakers, refine: false }).unwrap();
+    assert_eq!(desk.hear_settings(), (137_250, -8.0));
+    assert_eq!(
+        reply.speakers.iter().map(|speaker| speaker.name.as_str()).collect::<Vec<_>>(),
+        ["desk", "shelf"]
+    );
+    let House { dir, hub } = house;
+    hub.stop();
+    let house = House { hub: HubDaemon::start(options(dir.path(), false)).unwrap(), dir };
+    let client = house.client();
+    let (mut desk, welcome) = Session::join(&house, &identity(1), "desk").unwrap();
+    assert_eq!((welcome.settings.delay_us, welcome.settings.gain_db), (137_250, -8.0));
+    let shown = client.status().unwrap().speakers.remove(0);
+    let calibration = shown.calibration.unwrap();
+    assert_eq!(
+        (shown.delay_us, shown.gain_db, calibration.delay_us),
+        (250, -6.0, 137_000),
+        "the user's stay the user's"
+    );
+    assert!(calibration.age_s < 60 && calibration.stale.is_none() && calibration.previous == 0);
+    assert_eq!(client.undo_calibration(None).unwrap().speakers, vec![]);
+    assert_eq!(desk.hear_settings(), (250, -6.0));
+    let error = client.undo_calibration(None).unwrap_err();
+    assert!(matches!(&error, ApiError::Refused(body) if body.code == ErrorCode::Conflict), "{error}");
+}
+
+#[test]
+fn a_calibration_is_for_all_of_its_speakers_or_for_none() {
+    let house = House::new(false);
+    let _desk = Session::join(&house, &identity(1), "desk").unwrap();
+    let client = house.client();
+    for (bad, said) in [
+        (correction("dusk", 5), "did you mean desk"),
+        (correction("desk", 6), "named twice"),
+        (SpeakerCalibration { gain_db: 0.5, ..correction("shelf", 5) }, "-100 to 0 dB"),
+        (SpeakerCalibration { uncertainty_us: -1.0, ..correction("shelf", 5) }, "uncertainty"),
+        (correction("shelf", i64::MIN), "-2000 to 2000 ms"),
+    ] {
+        let speakers = vec![correction("desk", 5), bad];
+        let error = client.calibrate(&CalibrationRequest { speakers, refine: false }).unwrap_err();
+        assert!(error.to_string().contains(said), "{error}");
+    }
+    assert_eq!(client.calibrations().unwrap().speakers, vec![]);
+}
+
+#[test]
+fn a_calibration_made_through_another_codec_is_called_stale() {
+    let house = House::new(false);
+    let _desk = Session::join(&house, &identity(1), "desk").unwrap();
+    let client = house.client();
+    let speakers = vec![correction("desk", 5)];
+    client.calibrate(&CalibrationRequest { speakers, refine: false }).unwrap();
+    let patch = SpeakerPatch { codec: Some(Codec::Opus), ..SpeakerPatch::default() };
+    let shown = client.set_speaker("desk", &patch).unwrap();
+    assert_eq!(shown.calibration.unwrap().stale.unwrap(), "its codec was l24 and is opus: calibrate again");
+    let error = client.undo_calibration(Some("dusk")).unwrap_err();
+    assert!(error.to_string().contains("did you mean desk"), "{error}");
+    assert_eq!(client.undo_calibration(Some("desk")).unwrap().speakers, vec![]);
 }
 
 #[test]

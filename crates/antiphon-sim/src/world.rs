@@ -15,7 +15,7 @@ use antiphon_measure::recording::Recording;
 use antiphon_measure::timeline::{Segment, TrueTimeline};
 use antiphon_playout::{Renderer, RendererConfig};
 use antiphon_proto::session::{
-    Codec, Hello, HubMessage, PROTOCOL, SpeakerMessage, SpeakerSettings, SpeakerStats,
+    Codec, Hello, HubMessage, PROTOCOL, Remembered, SpeakerMessage, SpeakerSettings, SpeakerStats,
 };
 use antiphon_proto::wire::seal::SessionKeys;
 
@@ -403,7 +403,13 @@ impl World {
         let keys = || SessionKeys { to_speaker: key(1), to_hub: key(2) };
         let settings = SpeakerSettings { role: spec.role, codec: spec.codec, ..SpeakerSettings::default() };
         let now = self.hub_now();
-        if let Ok((session, welcome)) = self.hub.join(now, id, &hello, Some(keys()), Some(settings)) {
+        if let Ok((session, welcome)) = self.hub.join(
+            now,
+            id,
+            &hello,
+            Some(keys()),
+            Remembered { settings: Some(settings), ..Remembered::default() },
+        ) {
             let local = self.local_now(index);
             self.speakers[index].session = Some(session);
             self.speakers[index].engine.start_session(local, &welcome, Some(keys()));

@@ -121,6 +121,30 @@ fn a_delay_moves_one_speaker_by_what_was_asked() {
 }
 
 #[test]
+fn a_calibration_of_137_and_of_300_ms_holds_a_second_later_and_so_does_its_undoing() {
+    let script = [
+        (s(15.0), Action::Delay(1, 137_000)),
+        (s(25.0), Action::Delay(1, 300_000)),
+        (s(35.0), Action::Delay(1, 0)),
+    ];
+    let (_, report) = played(&script);
+    in_time(&report, s(9.0), s(14.5), 60.0);
+    for (from, to, delay_us) in [(16.0, 24.5, 137_000.0), (26.0, 34.5, 300_000.0), (36.0, 45.0, 0.0)] {
+        let mut seen = 0;
+        for window in between(&report, s(from), s(to)) {
+            assert!(
+                window.spread_us().is_some_and(|us| (us - delay_us).abs() < 60.0),
+                "{delay_us}: {window:?}"
+            );
+            seen += 1;
+        }
+        assert!(seen > 4, "{seen}");
+    }
+    let left_missing = report.windows.iter().filter(|w| matches!(w.left, Side::NotHeard { .. })).count();
+    assert_eq!(left_missing, 0, "the other speaker had no trouble");
+}
+
+#[test]
 fn a_sound_card_that_stands_still_for_62_ms_is_back_in_place_within_a_second() {
     let (_, report) = played(&[(s(20.0), Action::Stall(1, Span::from_ms(62)))]);
     in_time(&report, s(9.0), s(19.7), 60.0);

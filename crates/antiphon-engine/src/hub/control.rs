@@ -1,7 +1,7 @@
 //! Speakers of the programme and their settings.
 
-use antiphon_base::{Hub as HubClock, Span, Timestamp};
-use antiphon_proto::session::SpeakerSettings;
+use antiphon_base::{Hub as HubClock, Span, SpeakerId, Timestamp};
+use antiphon_proto::session::{SpeakerSettings, Trim};
 use antiphon_proto::{Hub, HubEvent as ProtoEvent, LeftReason, SessionSnapshot};
 
 use super::{HubEngine, HubEvent, SettingsChange, SpeakerSnapshot, Target, UnknownSpeaker};
@@ -65,6 +65,11 @@ impl HubEngine {
         Ok(settings)
     }
 
+    /// Changes a speaker's calibration; `false` where it is not connected.
+    pub fn set_trim(&mut self, id: SpeakerId, trim: Trim) -> bool {
+        self.hub.set_trim(id, trim)
+    }
+
     /// Changes the target latency; a playing programme goes on with the new one from where it is heard.
     pub fn set_latency(&mut self, now: Timestamp<HubClock>, latency: Span) {
         if latency == self.hub.latency() {
@@ -112,6 +117,7 @@ fn snapshot(session: SessionSnapshot) -> SpeakerSnapshot {
         settings: session.settings,
         streaming: session.streaming,
         output: session.hello.output,
+        software: session.hello.software,
         stats: session.stats,
         packets_sent: session.packets_sent,
         bytes_sent: session.bytes_sent,

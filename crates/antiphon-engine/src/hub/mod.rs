@@ -13,7 +13,7 @@ use std::net::SocketAddr;
 
 use antiphon_base::{ClockId, Frames, Hub as HubClock, Role, SessionId, Span, SpeakerId, Timestamp};
 use antiphon_proto::session::{
-    Codec, Hello, HubMessage, Refusal, SpeakerMessage, SpeakerSettings, SpeakerStats, Welcome,
+    Codec, Hello, HubMessage, Refusal, Remembered, SpeakerMessage, SpeakerSettings, SpeakerStats, Welcome,
 };
 use antiphon_proto::wire::seal::SessionKeys;
 use antiphon_proto::{Hub, HubConfig, JoinRequest};
@@ -136,12 +136,14 @@ pub struct SpeakerSnapshot {
     pub addr: Option<SocketAddr>,
     /// Whether its datagrams are sealed.
     pub sealed: bool,
-    /// Role, gain, delay and codec.
+    /// Role, gain, delay and codec, as its user has set them.
     pub settings: SpeakerSettings,
     /// Whether it belongs to the current programme.
     pub streaming: bool,
     /// What its output is, in its own words.
     pub output: String,
+    /// Its program and version, in its own words.
+    pub software: String,
     /// Its own latest report.
     pub stats: Option<SpeakerStats>,
     /// Datagrams of audio sent to it, retransmissions included.
@@ -206,7 +208,7 @@ impl HubEngine {
         id: SpeakerId,
         hello: &Hello,
         keys: Option<SessionKeys>,
-        remembered: Option<SpeakerSettings>,
+        remembered: Remembered,
     ) -> Result<(SessionId, Welcome), Refusal> {
         let joined = self.hub.join(now, JoinRequest { id, hello: hello.clone(), keys }, remembered)?;
         self.choose_speakers(now);

@@ -9,6 +9,8 @@ mod guard;
 
 mod requests;
 
+mod calibration;
+
 mod session;
 
 mod source;
@@ -24,8 +26,8 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, patch, post, put};
-use tokio::sync::Semaphore;
+use axum::routing::{delete, get, patch, post, put};
+use tokio::sync::{self, Semaphore};
 
 use crate::media::Media;
 use crate::state::Store;
@@ -34,6 +36,9 @@ pub use server::serve;
 
 /// Longest body of a request: the longest real one is under 200 bytes.
 const MAX_BODY: usize = 16 * 1024;
+
+/// Longest calibration: of all the speakers that a hub can have, under 400 bytes each.
+const MAX_CALIBRATION: usize = 256 * 1024;
 
 /// Handshakes under way at once. One takes a few milliseconds; more at a time than this is an
 /// attack on the processor, not a hall full of speakers.
@@ -58,6 +63,8 @@ pub struct Shared {
     pub listen: SocketAddr,
     /// The code that pairs the next speaker.
     pub code: Mutex<Option<PairingCode>>,
+    /// Calibrations are changed one after the other: disk and speakers must agree on which was last.
+    pub calibrating: sync::Mutex<()>,
     handshakes: Semaphore,
     sources: Arc<Semaphore>,
 }
@@ -74,7 +81,18 @@ impl Shared {
     ) -> Self {
         let handshakes = Semaphore::new(MAX_HANDSHAKES);
         let sources = Arc::new(Semaphore::new(MAX_SOURCES));
-        Self { media, store, name, open, clock_id, listen, code: Mutex::new(None), handshakes, sources }
+        Self {
+            media,
+            store,
+            name,
+            open,
+            clock_id,
+            listen,
+            code: Mutex::new(None),
+            calibrating: sync::Mutex::new(()),
+            handshakes,
+            sources,
+        }
     }
 }
 
@@ -87,6 +105,14 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .route("/transport", post(requests::transport))
         .route("/speakers/{name}", patch(requests::set_speaker))
         .route("/latency", put(requests::set_latency))
+        .route(
+            "/calibration",
+            get(calibration::read)
+                .put(calibration::put)
+                .delete(calibration::undo)
+                .layer(DefaultBodyLimit::max(MAX_CALIBRATION)),
+        )
+        .route("/calibration/{name}", delete(calibration::undo_one))
         .route("/pairing-code", post(requests::pairing_code))
         .route("/source", get(source::upgrade))
         .layer(DefaultBodyLimit::max(MAX_BODY))

@@ -12,7 +12,7 @@ use antiphon_proto::session::PairingCode;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 
-use super::{Json, Refused, Shared, SharedState};
+use super::{Json, Refused, Shared, SharedState, calibration};
 use crate::convert;
 use crate::options::{HubError, MAX_LATENCY, MIN_LATENCY};
 use crate::state::random_bytes;
@@ -27,7 +27,8 @@ pub async fn health() -> Json<Health> {
 /// `GET /api/v1/status`
 pub async fn status(State(shared): SharedState) -> Answer<Status> {
     let asked = shared.media.ask(|core| (core.uptime(), core.latency(), core.programme(), core.speakers()));
-    let (uptime, latency, programme, speakers) = asked.await?;
+    let (uptime, latency, programme, mut speakers) = asked.await?;
+    calibration::show(&shared, &mut speakers);
     let hub = hub_status(&shared, uptime, latency);
     Ok(Json(Status { schema: STATUS_SCHEMA, hub, programme, speakers }))
 }
@@ -46,7 +47,9 @@ pub async fn set_speaker(
 ) -> Answer<SpeakerStatus> {
     let patch: SpeakerPatch = json::read("the speaker's settings", &body)?;
     let change = convert::change(&patch)?;
-    Ok(Json(shared.media.ask(move |core| core.set(&name, change)).await??))
+    let mut speaker = shared.media.ask(move |core| core.set(&name, change)).await??;
+    calibration::show(&shared, std::slice::from_mut(&mut speaker));
+    Ok(Json(speaker))
 }
 
 /// `PUT /api/v1/latency`

@@ -8,7 +8,7 @@ use antiphon_base::{Hub, Timestamp};
 use antiphon_net::{Clock, Warp};
 use antiphon_proto::session::{
     Established, Hello, HubHandshake, HubMessage, Pairing, PairingCode, PublicKey, Refusal, RefusalCode,
-    Registry, SealedChannel, SpeakerMessage, Step,
+    Registry, Remembered, SealedChannel, SpeakerMessage, Step,
 };
 use axum::extract::State;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
@@ -68,10 +68,16 @@ async fn serve(shared: &Arc<Shared>, mut socket: WebSocket) -> Result<(), Ended>
         remember(&shared.store, pairing).await?;
     }
     let hello = line.hello().await?;
-    let remembered = shared.store.settings(speaker);
+    let (settings, trim) = (shared.store.settings(speaker), shared.store.trim(speaker));
+    let remembered = Remembered { settings, trim };
     let joined = shared.media.ask(move |core| core.join(speaker, &hello, keys, remembered)).await;
     match joined.map_err(Ended::because)? {
-        Ok(joined) => line.run(&shared.media, joined).await,
+        Ok(joined) => {
+            // It may have been calibrated between the two.
+            let trim = shared.store.trim(speaker);
+            shared.media.tell(move |core| core.set_trim(speaker, trim)).map_err(Ended::because)?;
+            line.run(&shared.media, joined).await
+        }
         Err(refusal) => line.refuse(refusal).await,
     }
 }

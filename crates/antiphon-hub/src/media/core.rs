@@ -9,7 +9,9 @@ use antiphon_api::{
 use antiphon_base::{Frames, Hub, SessionId, Span, SpeakerId, Timestamp};
 use antiphon_engine::{HubEngine, HubEvent, SettingsChange, TransportState};
 use antiphon_net::{Clock, Warp};
-use antiphon_proto::session::{Hello, HubMessage, Refusal, SpeakerMessage, SpeakerSettings, Welcome};
+use antiphon_proto::session::{
+    Hello, HubMessage, Refusal, Remembered, SpeakerMessage, SpeakerSettings, Trim, Welcome,
+};
 use antiphon_proto::wire::seal::SessionKeys;
 use tokio::sync::mpsc;
 
@@ -88,7 +90,7 @@ impl Core {
         id: SpeakerId,
         hello: &Hello,
         keys: Option<SessionKeys>,
-        remembered: Option<SpeakerSettings>,
+        remembered: Remembered,
     ) -> Result<Joined, Refusal> {
         let now = self.clock.now();
         let (session, welcome) = self.engine.join(now, id, hello, keys, remembered)?;
@@ -151,6 +153,11 @@ impl Core {
             return Ok(speaker.clone());
         }
         Err(ErrorBody::unknown_speaker(name, speakers.iter().map(|speaker| speaker.name.as_str())))
+    }
+
+    /// Changes a speaker's calibration; one that is not connected has it when it comes.
+    pub fn set_trim(&mut self, id: SpeakerId, trim: Trim) {
+        self.engine.set_trim(id, trim);
     }
 
     /// Pause, resume, stop, seek.

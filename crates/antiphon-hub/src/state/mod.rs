@@ -1,10 +1,12 @@
 //! What outlives the hub's process: its key, whom it is paired with, how each speaker is set.
 //!
 //! Two files in the state directory: `hub.key` (the private key, 64 hex digits) and `hub.toml`
-//! (pairings with their secrets, settings). Both are readable by their owner only, are replaced
+//! (pairings with their secrets, settings, calibrations). Both are readable by their owner only, are replaced
 //! whole or not at all, and are never written over when they do not read.
 
 pub mod files;
+
+mod calibration;
 
 mod record;
 
@@ -14,11 +16,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use antiphon_base::SpeakerId;
-use antiphon_proto::session::{Identity, Pairing, PublicKey, SpeakerSettings};
+use antiphon_proto::session::{Identity, Pairing, PublicKey, SpeakerSettings, Trim};
 use nix::fcntl::{Flock, FlockArg};
 
 use crate::options::HubError;
+pub use calibration::{Calibration, Calibrations};
 use record::Record;
+pub use record::parse_id;
 
 /// Most pairings, and most settings, that are kept: twice the speakers a hub can hold, so that
 /// speakers given away do not crowd out those in use.
@@ -92,6 +96,38 @@ impl Store {
         })
     }
 
+    /// What a speaker's calibration adds to its settings; nothing without one.
+    pub fn trim(&self, id: SpeakerId) -> Trim {
+        self.record().calibrations.get(&id).map_or(Trim::default(), |kept| kept.in_force().trim())
+    }
+
+    /// Every speaker that is calibrated, by identity.
+    pub fn calibrations(&self) -> Vec<(SpeakerId, Calibrations)> {
+        self.record().calibrations.iter().map(|(id, kept)| (*id, kept.clone())).collect()
+    }
+
+    /// Puts calibrations in force, all or none; see [`Calibrations::add`] for `refine`.
+    ///
+    /// # Errors
+    /// The file cannot be written; nothing has changed then.
+    pub fn calibrate(&self, new: Vec<NewCalibration>, refine: bool) -> Result<(), HubError> {
+        self.change(|record| new.into_iter().for_each(|new| record.calibrate(new, refine)))
+    }
+
+    /// Brings the previous calibrations of these speakers back, where there are any.
+    ///
+    /// # Errors
+    /// The file cannot be written; nothing has changed then.
+    pub fn undo_calibration(&self, ids: &[SpeakerId]) -> Result<(), HubError> {
+        self.change(|record| {
+            for id in ids {
+                if let Some(earlier) = record.calibrations.remove(id).and_then(Calibrations::undone) {
+                    record.calibrations.insert(*id, earlier);
+                }
+            }
+        })
+    }
+
     fn change(&self, edit: impl FnOnce(&mut Record)) -> Result<(), HubError> {
         let mut record = self.record();
         let mut changed = record.clone();
@@ -108,6 +144,17 @@ impl Store {
         // A panic elsewhere cannot leave it half-changed: it is replaced in one assignment.
         self.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A calibration, and whom it is for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewCalibration {
+    /// The speaker.
+    pub id: SpeakerId,
+    /// Its name.
+    pub name: String,
+    /// What was measured.
+    pub calibration: Calibration,
 }
 
 /// Sorted by identity, so that the file changes only where a setting does.
@@ -163,6 +210,26 @@ mod tests {
         assert_eq!(store.settings(id), Some(settings));
         assert_eq!(store.pairing(&pairing(1).peer), Some(pairing(1)));
         assert_eq!(store.pairing(&pairing(2).peer), None);
+    }
+
+    #[test]
+    fn calibrations_are_there_after_a_restart_and_so_is_the_one_before() {
+        let dir = tempfile::tempdir().unwrap();
+        let id = SpeakerId([4; 16]);
+        let new =
+            |delay| NewCalibration { id, name: "desk".into(), calibration: calibration::tests::of(delay) };
+        {
+            let store = Store::open(dir.path()).unwrap();
+            assert_eq!(store.trim(id), Trim::default());
+            store.calibrate(vec![new(1_000)], false).unwrap();
+            store.calibrate(vec![new(2_000)], false).unwrap();
+        }
+        let store = Store::open(dir.path()).unwrap();
+        assert_eq!(store.trim(id), Trim { delay_us: 2_000, gain_db: -1.5 });
+        store.undo_calibration(&[id]).unwrap();
+        assert_eq!(store.trim(id).delay_us, 1_000);
+        store.undo_calibration(&[id]).unwrap();
+        assert_eq!((store.trim(id), store.calibrations()), (Trim::default(), vec![]));
     }
 
     #[test]

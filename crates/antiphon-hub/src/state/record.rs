@@ -6,10 +6,10 @@ use antiphon_base::SpeakerId;
 use antiphon_proto::session::{Pairing, SpeakerSettings};
 use serde::{Deserialize, Serialize};
 
-use super::Settings;
+use super::{Calibration, Calibrations, MAX_REMEMBERED, NewCalibration, Settings};
 
-/// The layout that this program reads and writes.
-const VERSION: u32 = 1;
+/// The layout that this program writes. Version 1, which it also reads, had no calibrations.
+const VERSION: u32 = 2;
 
 /// What the hub remembers.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -18,6 +18,8 @@ pub struct Record {
     pub pairings: Vec<Pairing>,
     /// By identity.
     pub settings: Settings,
+    /// By identity.
+    pub calibrations: BTreeMap<SpeakerId, Calibrations>,
 }
 
 /// Why a text is no record.
@@ -42,6 +44,8 @@ struct Text {
     paired: Vec<Pairing>,
     #[serde(default)]
     speaker: Vec<SpeakerText>,
+    #[serde(default)]
+    calibrated: Vec<CalibratedText>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -52,11 +56,34 @@ struct SpeakerText {
     settings: SpeakerSettings,
 }
 
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CalibratedText {
+    id: String,
+    name: String,
+    /// Oldest first; the last is in force.
+    calibration: Vec<Calibration>,
+}
+
 impl Record {
+    /// Puts a calibration in force.
+    pub fn calibrate(&mut self, new: NewCalibration, refine: bool) {
+        let NewCalibration { id, name, calibration } = new;
+        if let Some(kept) = self.calibrations.get_mut(&id) {
+            kept.add(calibration, refine);
+            kept.name = name;
+        } else if let Some(first) = Calibrations::from_chain(name, vec![calibration]) {
+            if self.calibrations.len() >= MAX_REMEMBERED {
+                self.calibrations.pop_first();
+            }
+            self.calibrations.insert(id, first);
+        }
+    }
+
     /// Reads a record.
     pub fn parse(text: &str) -> Result<Self, RecordError> {
         let text: Text = toml::from_str(text)?;
-        if text.version != VERSION {
+        if !(1..=VERSION).contains(&text.version) {
             return Err(RecordError::Version(text.version));
         }
         let mut settings = BTreeMap::new();
@@ -64,7 +91,13 @@ impl Record {
             let id = parse_id(&speaker.id).ok_or(RecordError::Identity(speaker.id))?;
             settings.insert(id, (speaker.name, speaker.settings.held_in_limits()));
         }
-        Ok(Self { pairings: text.paired, settings })
+        let mut calibrations = BTreeMap::new();
+        for speaker in text.calibrated {
+            let id = parse_id(&speaker.id).ok_or(RecordError::Identity(speaker.id))?;
+            calibrations
+                .extend(Calibrations::from_chain(speaker.name, speaker.calibration).map(|kept| (id, kept)));
+        }
+        Ok(Self { pairings: text.paired, settings, calibrations })
     }
 
     /// The record as text.
@@ -75,13 +108,20 @@ impl Record {
             settings: settings.clone(),
         };
         let speaker = self.settings.iter().map(speaker).collect();
-        let text = Text { version: VERSION, paired: self.pairings.clone(), speaker };
-        // Strings, numbers and flat tables only: TOML has a form for each.
+        let calibrated = |(id, kept): (&SpeakerId, &Calibrations)| CalibratedText {
+            id: id.to_string(),
+            name: kept.name.clone(),
+            calibration: kept.chain().to_vec(),
+        };
+        let calibrated = self.calibrations.iter().map(calibrated).collect();
+        let text = Text { version: VERSION, paired: self.pairings.clone(), speaker, calibrated };
+        // Strings, numbers and tables of them only: TOML has a form for each.
         toml::to_string(&text).expect("a record always has a text")
     }
 }
 
-fn parse_id(text: &str) -> Option<SpeakerId> {
+/// A speaker's identity from its 32 hex digits.
+pub fn parse_id(text: &str) -> Option<SpeakerId> {
     if text.len() != 32 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
         return None;
     }
@@ -93,7 +133,12 @@ mod tests {
     use antiphon_base::Role;
     use antiphon_proto::session::Identity;
 
+    use super::super::calibration::tests::of as calibration;
     use super::*;
+
+    fn calibrations() -> Calibrations {
+        Calibrations::from_chain("desk".into(), [137_000, 137_250].map(calibration).to_vec()).unwrap()
+    }
 
     fn record() -> Record {
         let peer = Identity::from_secret([3; 32]).public();
@@ -102,6 +147,7 @@ mod tests {
         Record {
             pairings: vec![Pairing { peer, psk: [9; 32], name: "K\u{fc}che \"2\"".into() }],
             settings: [(SpeakerId([7; 16]), ("desk".into(), settings))].into(),
+            calibrations: [(SpeakerId([7; 16]), calibrations())].into(),
         }
     }
 
@@ -113,11 +159,20 @@ mod tests {
     }
 
     #[test]
+    fn a_file_of_before_calibrations_is_read() {
+        let old = record().to_text().replace("version = 2", "version = 1");
+        let old = &old[..old.find("[[calibrated]]").unwrap()];
+        let read = Record::parse(old).unwrap();
+        assert_eq!(read, Record { calibrations: BTreeMap::new(), ..record() });
+        assert!(Record::parse("version = 0").is_err());
+    }
+
+    #[test]
     fn a_damaged_record_says_where_it_is_damaged() {
         let text = record().to_text().replace("gain_db = -6.5", "gain_db = loud");
         let said = Record::parse(&text).unwrap_err().to_string();
         assert!(said.contains("line"), "{said}");
-        assert!(Record::parse("version = 2").unwrap_err().to_string().contains("version 2"));
+        assert!(Record::parse("version = 3").unwrap_err().to_string().contains("version 3"));
     }
 
     #[test]

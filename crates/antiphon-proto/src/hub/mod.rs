@@ -12,6 +12,7 @@ use std::net::SocketAddr;
 use antiphon_base::{ClockId, Hub as HubClock, SessionId, Span, SpeakerId, Timestamp};
 
 use crate::session::message::{HubMessage, Refusal, RefusalCode, SpeakerMessage, SpeakerSettings, Welcome};
+use crate::session::{Remembered, Trim};
 use crate::wire::WireError;
 use crate::wire::clock::{Probe, Reply};
 use crate::wire::feedback::Nack;
@@ -130,8 +131,8 @@ impl Hub {
         }
     }
 
-    /// Begins a session. `remembered` are the speaker's settings of earlier; a role in its hello
-    /// overrules them. A session that the same speaker had is replaced.
+    /// Begins a session. `remembered` is what the speaker was set to earlier; a role in its hello
+    /// overrules that. A session that the same speaker had is replaced.
     ///
     /// # Errors
     /// A hello that makes no sense, a name that another live speaker holds, no keys where the hub is not
@@ -140,16 +141,16 @@ impl Hub {
         &mut self,
         now: Timestamp<HubClock>,
         join: JoinRequest,
-        remembered: Option<SpeakerSettings>,
+        remembered: Remembered,
     ) -> Result<(SessionId, Welcome), Refusal> {
         self.check_join(&join)?;
         let streaming = self.replace(join.id);
-        let mut settings = remembered.unwrap_or_default().held_in_limits();
+        let mut settings = remembered.settings.unwrap_or_default().held_in_limits();
         settings.role = join.hello.role.unwrap_or(settings.role);
         settings.codec = session::usable_codec(settings.codec, &join.hello);
         settings.latency_us = self.latency_us();
         let number = self.unused_session();
-        let session = Session::new(now, number, join, settings);
+        let session = Session::new(now, number, join, settings, remembered.trim);
         let welcome = session.welcome(number, self.config.clock, &self.config.name, self.config.latency);
         self.push_event(HubEvent::Joined {
             session: number,
@@ -262,7 +263,7 @@ impl Hub {
     }
 
     /// Changes how a speaker plays and tells it. What was asked is held in limits and to what the speaker
-    /// can decode; returns what is in force, `None` when the speaker has no session.
+    /// can decode; returns what is set, without the calibration, `None` when the speaker has no session.
     pub fn set(
         &mut self,
         now: Timestamp<HubClock>,
@@ -276,10 +277,24 @@ impl Hub {
         settings.codec = session::usable_codec(settings.codec, &session.hello);
         settings.latency_us = latency_us;
         session.settings = settings.clone();
-        self.push_message(number, HubMessage::Settings(settings.clone()));
+        let in_force = session.in_force();
+        self.push_message(number, HubMessage::Settings(in_force));
         self.assign(now, number);
         self.drop_unused(now);
         Some(settings)
+    }
+
+    /// Changes a speaker's calibration and tells it; `false` when the speaker has no session.
+    pub fn set_trim(&mut self, id: SpeakerId, trim: Trim) -> bool {
+        let Some(number) = self.session_of(id) else { return false };
+        let Some(session) = self.sessions.get_mut(&number) else { return false };
+        let before = session.in_force();
+        session.trim = trim;
+        let in_force = session.in_force();
+        if in_force != before {
+            self.push_message(number, HubMessage::Settings(in_force));
+        }
+        true
     }
 
     /// Sets the target latency; it holds from the next [`start`](Self::start).
@@ -290,8 +305,8 @@ impl Hub {
         for number in numbers {
             let Some(session) = self.sessions.get_mut(&number) else { continue };
             session.settings.latency_us = latency_us;
-            let settings = session.settings.clone();
-            self.push_message(number, HubMessage::Settings(settings));
+            let in_force = session.in_force();
+            self.push_message(number, HubMessage::Settings(in_force));
         }
     }
 
@@ -392,7 +407,7 @@ impl Hub {
         let Some(session) = self.sessions.get_mut(&number) else { return };
         let stream = self.programme.stream(nack.ssrc).filter(|_| session.addr().is_some());
         // A speaker that plays later than the programme can use a packet for longer.
-        let grace = Span::from_us(session.settings.delay_us.max(0));
+        let grace = Span::from_us(session.in_force().delay_us.max(0));
         for &wire in &nack.missing {
             let found = stream.and_then(|stream| stream.history().find(stream.next_sequence() - 1, wire));
             let found = found.filter(|sent| session.was_sent(nack.ssrc, sent.sequence));

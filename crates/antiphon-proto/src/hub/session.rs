@@ -6,7 +6,7 @@ use antiphon_base::{ClockId, Hub, SessionId, Span, SpeakerId, Timestamp};
 
 use crate::send::Variant;
 use crate::session::message::{Hello, SpeakerSettings, SpeakerStats};
-use crate::session::{Codec, PROTOCOL, Welcome};
+use crate::session::{Codec, PROTOCOL, Trim, Welcome};
 use crate::wire::WireError;
 use crate::wire::seal::{Kind, Opening, Seal, SessionKeys};
 
@@ -59,7 +59,7 @@ pub struct SessionSnapshot {
     pub addr: Option<SocketAddr>,
     /// Whether its datagrams are sealed.
     pub sealed: bool,
-    /// How it plays.
+    /// How its user has set it.
     pub settings: SpeakerSettings,
     /// Whether it belongs to the programme.
     pub streaming: bool,
@@ -102,7 +102,9 @@ impl Allowance {
 pub(super) struct Session {
     pub(super) id: SpeakerId,
     pub(super) hello: Hello,
+    /// As its user has set it.
     pub(super) settings: SpeakerSettings,
+    pub(super) trim: Trim,
     pub(super) streaming: bool,
     /// The stream (RTP source identifier) that it is sent.
     pub(super) stream: Option<u32>,
@@ -128,11 +130,13 @@ impl Session {
         session: SessionId,
         join: JoinRequest,
         settings: SpeakerSettings,
+        trim: Trim,
     ) -> Self {
         Self {
             id: join.id,
             hello: join.hello,
             settings,
+            trim,
             streaming: false,
             stream: None,
             previous: None,
@@ -148,6 +152,11 @@ impl Session {
             retransmitted: 0,
             not_retransmitted: 0,
         }
+    }
+
+    /// How it plays: what its user set, and its calibration.
+    pub(super) fn in_force(&self) -> SpeakerSettings {
+        self.trim.applied_to(&self.settings)
     }
 
     /// The variant that its settings ask for.
@@ -221,7 +230,7 @@ impl Session {
             clock: clock.0,
             hub_name: hub_name.to_owned(),
             latency_us: latency.as_ns() / 1_000,
-            settings: self.settings.clone(),
+            settings: self.in_force(),
         }
     }
 

@@ -15,6 +15,8 @@ pub mod codec;
 
 pub mod message;
 
+pub mod trim;
+
 pub use channel::SealedChannel;
 pub use codec::{Codec, ParseCodecError};
 pub use handshake::{Approach, Established, HandshakeError, HubHandshake, Registry, SpeakerHandshake, Step};
@@ -24,6 +26,7 @@ pub use message::{
     SpeakerStats, Welcome,
 };
 pub use pairing::{Pairing, PairingCode};
+pub use trim::{Remembered, Trim};
 
 /// The version of this protocol. [VER-1]
 pub const PROTOCOL: u16 = 1;

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use antiphon_base::{Frames, Hub as HubClock, Span, SpeakerId, Timestamp};
 use antiphon_proto::send::Variant;
-use antiphon_proto::session::RefusalCode;
+use antiphon_proto::session::{RefusalCode, Remembered};
 use antiphon_proto::wire::clock::Probe;
 use antiphon_proto::wire::feedback::Nack;
 use antiphon_proto::wire::rtp::MediaPacket;
@@ -36,7 +36,7 @@ impl Puppet {
         id[..2].copy_from_slice(&n.to_be_bytes());
         let join =
             JoinRequest { id: SpeakerId(id), hello: hello(&format!("s{n}")), keys: Some(keys(n as u8)) };
-        let (session, _) = hub.join(at_ms(0), join, None).unwrap();
+        let (session, _) = hub.join(at_ms(0), join, Remembered::default()).unwrap();
         hub.set_streaming(at_ms(0), SpeakerId(id), true);
         let keys = keys(n as u8);
         Self { seal: Seal::to_hub(Some(&keys), session), opening: Opening::at_speaker(Some(&keys), session) }
@@ -155,14 +155,15 @@ fn a_hub_is_full_at_512_and_a_name_belongs_to_one_speaker() {
         id[..2].copy_from_slice(&n.to_be_bytes());
         JoinRequest { id: SpeakerId(id), hello: hello(name), keys: sealed.then(|| keys(1)) }
     };
-    let refused = |hub: &mut Hub, join| hub.join(at_ms(0), join, None).unwrap_err().code;
+    let refused = |hub: &mut Hub, join| hub.join(at_ms(0), join, Remembered::default()).unwrap_err().code;
     for n in 0..MAX_SESSIONS as u16 {
-        hub.join(at_ms(0), joining(n, &format!("s{n}"), true), None).unwrap();
+        hub.join(at_ms(0), joining(n, &format!("s{n}"), true), Remembered::default()).unwrap();
     }
     assert_eq!(refused(&mut hub, joining(900, "other", true)), RefusalCode::Full);
     assert_eq!(refused(&mut hub, joining(900, "s3", true)), RefusalCode::NameTaken);
     assert_eq!(refused(&mut hub, joining(3, "s3", false)), RefusalCode::NotOpen);
-    hub.join(at_ms(0), joining(3, "s3", true), None).expect("the same speaker replaces its own session");
+    hub.join(at_ms(0), joining(3, "s3", true), Remembered::default())
+        .expect("the same speaker replaces its own session");
     assert_eq!(hub.sessions(at_ms(0)).count(), MAX_SESSIONS);
 }
 
@@ -214,7 +215,7 @@ proptest! {
         let mut hub = hub(1, LATENCY, open);
         let join = JoinRequest { id: SpeakerId([1; 16]), hello: hello("s"), keys: (!open).then(|| keys(1)) };
         let keys = join.keys.clone();
-        let (session, welcome) = hub.join(at_ms(0), join, None).unwrap();
+        let (session, welcome) = hub.join(at_ms(0), join, Remembered::default()).unwrap();
         let mut speaker = Speaker::new(SpeakerConfig::default());
         speaker.start_session(Timestamp::from_ns(0), &welcome, keys);
         for (n, mut bytes) in junk.into_iter().enumerate() {

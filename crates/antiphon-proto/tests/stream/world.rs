@@ -9,7 +9,7 @@ use antiphon_base::{
 };
 use antiphon_proto::send::Variant;
 use antiphon_proto::session::message::{Hello, HubMessage, SpeakerMessage};
-use antiphon_proto::session::{Codec, PROTOCOL};
+use antiphon_proto::session::{Codec, PROTOCOL, Remembered};
 use antiphon_proto::timeline::Timeline;
 use antiphon_proto::wire::seal::SessionKeys;
 use antiphon_proto::{Hub, HubConfig, JoinRequest, Speaker, SpeakerConfig, SpeakerEvent};
@@ -225,7 +225,7 @@ impl World {
         let host = &mut self.hosts[n];
         let keys = self.sealed.then(|| keys(n as u8));
         let join = JoinRequest { id: host.id, hello: host.hello.clone(), keys: keys.clone() };
-        let (session, welcome) = self.hub.join(now, join, None).unwrap();
+        let (session, welcome) = self.hub.join(now, join, Remembered::default()).unwrap();
         host.session = Some(session);
         host.speaker.start_session(host.clock.apply(self.now), &welcome, keys);
         self.hub.set_streaming(now, host.id, true);
