@@ -12,5 +12,7 @@ pub mod classes;
 
 pub mod calibrate;
 
+pub mod tracks;
+
 pub use analysis::{Analysis, Options, Recorded};
 pub use excitation::Excitation;
