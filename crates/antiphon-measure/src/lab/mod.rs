@@ -8,6 +8,10 @@ pub mod measurement;
 
 pub mod analysis;
 
+pub mod facts;
+
+pub mod judge;
+
 pub mod classes;
 
 pub mod calibrate;

@@ -1,0 +1,365 @@
+//! What is wrong with the recording: whether the numbers are to be trusted.
+
+use super::super::measurement::{Finding, FindingKind};
+use super::limits::*;
+use super::{Evidence, doubt, note, refusal};
+
+impl Evidence<'_> {
+    /// Why nothing was heard.
+    pub(super) fn nothing_heard(&self) -> Finding {
+        if self.facts.rms_dbfs < SILENCE_DBFS {
+            return refusal(
+                FindingKind::Silence,
+                "The recording is silent. Check that the right microphone was chosen, that it is not muted and may \
+                 be used, then record again.",
+            );
+        }
+        if let Some(finding) = self.wrong_speed() {
+            return finding;
+        }
+        refusal(
+            FindingKind::NotTheSignal,
+            "There is sound in the recording, but not the measure signal. Play the track of `antiphon signal measure` \
+             (both channels, no equaliser) while recording, from before it starts until after it has ended; if it was \
+             played with other numbers of speakers or as another file, give that file with --signal.",
+        )
+    }
+
+    pub(super) fn about_the_recording(&self) -> Vec<Finding> {
+        let rules = [
+            self.wrong_speed(),
+            self.clipped(),
+            self.too_quiet(),
+            self.noisy(),
+            self.narrowband(),
+            self.processed(),
+            self.played_twice(),
+            self.cut_short(),
+            self.jumped(),
+            self.gone(),
+            self.unclear(),
+            self.reverberant(),
+            self.unsure(),
+        ];
+        rules.into_iter().flatten().collect()
+    }
+
+    fn wrong_speed(&self) -> Option<Finding> {
+        let speed = self.analysis.speed.filter(|speed| (speed - 1.0).abs() > SPEED)?;
+        let percent = (1.0 / speed - 1.0).abs() * 100.0;
+        let way = if speed < 1.0 { "fast" } else { "slow" };
+        Some(refusal(
+            FindingKind::WrongSpeed,
+            format!(
+                "The track runs {percent:.2} % too {way}: the player changes its speed, or a file was read at a wrong \
+                 sample rate. Set the player to normal speed and record again without converting."
+            ),
+        ))
+    }
+
+    fn clipped(&self) -> Option<Finding> {
+        let flat = self.facts.flat_tops;
+        let squeezed = self.facts.kurtosis.is_some_and(|k| k < CLIPPED_KURTOSIS);
+        let percent = flat * 100.0;
+        if flat > MANY_FLAT_TOPS || squeezed {
+            return Some(refusal(
+                FindingKind::Clipped,
+                format!(
+                    "The recording is badly clipped ({percent:.1} % of it stands at the limit): the microphone is too \
+                     near, or its gain too high. Turn the speakers or the recording level down by 12 dB and record \
+                     again."
+                ),
+            ));
+        }
+        (flat > FLAT_TOPS).then(|| {
+            doubt(
+                FindingKind::Clipped,
+                format!(
+                    "The loudest moments are clipped ({percent:.3} % of the recording): delays hold, levels and \
+                     responses are a little off. Turn the speakers or the recording level down by 6 dB."
+                ),
+            )
+        })
+    }
+
+    fn too_quiet(&self) -> Option<Finding> {
+        let level = self.facts.sounding_dbfs.filter(|level| *level < QUIET_DBFS)?;
+        Some(doubt(
+            FindingKind::TooQuiet,
+            format!(
+                "The recording is very quiet ({level:.0} dB below full scale), so that the recorder's own steps count. \
+                 Turn the speakers up or bring the microphone nearer."
+            ),
+        ))
+    }
+
+    fn noisy(&self) -> Option<Finding> {
+        let heard = self.channels().iter().filter(|c| c.heard);
+        let worst = heard.min_by(|a, b| a.snr_db.total_cmp(&b.snr_db))?;
+        let snr = worst.snr_db;
+        let said = || {
+            format!(
+                "There is much noise: {} stands {snr:.0} dB against it. Make the room quieter, turn the speakers up or \
+                 bring the microphone nearer.",
+                worst.name
+            )
+        };
+        match snr {
+            covered if covered < NOISE_COVERS_DB => Some(refusal(FindingKind::Noisy, said())),
+            noisy if noisy < NOISY_DB => Some(doubt(FindingKind::Noisy, said())),
+            _ => None,
+        }
+    }
+
+    fn narrowband(&self) -> Option<Finding> {
+        let hz = self.facts.bandwidth_hz.filter(|hz| *hz < SPEECH_HZ)?;
+        let khz = hz / 1_000.0;
+        if hz < TELEPHONE_HZ {
+            return Some(refusal(
+                FindingKind::Narrowband,
+                format!(
+                    "Nothing above {khz:.1} kHz was recorded: telephone quality. A call, a voice memo at 8 kHz or a \
+                     Bluetooth headset's microphone does that. Record with the device's own microphone at 44.1 or \
+                     48 kHz."
+                ),
+            ));
+        }
+        Some(doubt(
+            FindingKind::Narrowband,
+            format!(
+                "Nothing above {khz:.1} kHz was recorded, as with microphones set for speech: the delay is measured \
+                 from what is left. Record with a music or voice-memo app in its best quality, at 44.1 or 48 kHz."
+            ),
+        ))
+    }
+
+    /// A codec, a processor for speech or a gain control: one of them, by its marks. Where the sound
+    /// jumped, the marks are the jump's.
+    fn processed(&self) -> Option<Finding> {
+        let steady = self.steadiness()?;
+        if self.greatest_jump().is_some_and(|(us, _)| us > JUMP_US) {
+            return None;
+        }
+        let beyond_noise = steady.uneven_db.powi(2) - self.uneven_by_noise().powi(2);
+        let uneven = beyond_noise > UNEVEN_DB * UNEVEN_DB;
+        let holes = if self.noise_makes_no_holes() { steady.holes } else { 0.0 };
+        let wandering = steady.wander_db.min(self.gain_range_db()) > WANDER_DB;
+        match () {
+            () if uneven && steady.wander_db.min(self.gain_range_db()) > SUPPRESSED_DB => {
+                Some(self.for_speech())
+            }
+            () if holes > HOLES => Some(self.lossy(holes)),
+            () if wandering && uneven => Some(self.for_speech()),
+            () if wandering => Some(self.gain_control()),
+            () => None,
+        }
+    }
+
+    fn for_speech(&self) -> Finding {
+        refusal(
+            FindingKind::VoiceProcessing,
+            "The recorder treats the sound as speech: it takes the steady signal for noise and suppresses it \
+             (echo canceller, noise suppression). Switch \"voice isolation\", \"noise reduction\" or the like off, or \
+             record with an app for music instead of a call or a meeting.",
+        )
+    }
+
+    fn lossy(&self, holes: f64) -> Finding {
+        let percent = holes * 100.0;
+        if holes > MANY_HOLES {
+            return refusal(
+                FindingKind::LossyCodec,
+                format!(
+                    "The recording was encoded so strongly that {percent:.0} % of the sound is missing. Record as WAV, \
+                     FLAC or in the app's best quality, and send the file itself rather than a voice message."
+                ),
+            );
+        }
+        doubt(
+            FindingKind::LossyCodec,
+            format!(
+                "The recording was encoded strongly ({percent:.1} % of the sound is missing): delays are less sure. \
+                 Record as WAV, FLAC or at 128 kbit/s and more."
+            ),
+        )
+    }
+
+    fn gain_control(&self) -> Finding {
+        let range = self.gain_range_db();
+        let text = format!(
+            "The level changed by {range:.1} dB while the signal played: the recorder has an automatic gain, or a \
+             speaker a limiter. Delays are not touched by it. Switch automatic gain off if levels matter."
+        );
+        doubt(FindingKind::GainControl, text)
+    }
+
+    /// What noise alone makes of the cells' unevenness: interference with noise of the same bandwidth
+    /// (22 dB for one degree of freedom, about ten of which are in a cell).
+    fn uneven_by_noise(&self) -> f64 {
+        7.2 / 10f64.powf(self.snr_db() / 20.0)
+    }
+
+    fn noise_makes_no_holes(&self) -> bool {
+        self.snr_db() > HOLES_SNR_DB
+    }
+
+    /// The whole signal against the silence around it.
+    fn snr_db(&self) -> f64 {
+        match (self.facts.sounding_dbfs, self.facts.quiet_dbfs) {
+            (Some(sounding), Some(quiet)) => sounding - quiet,
+            _ => 0.0,
+        }
+    }
+
+    /// How far the signal's own level moved from period to period, in the channel that moved most.
+    fn gain_range_db(&self) -> f64 {
+        let range = |levels: Vec<f64>| {
+            let high = levels.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            high - levels.iter().copied().fold(f64::INFINITY, f64::min)
+        };
+        let heard = self.channels().iter().filter(|c| c.heard && !c.track.is_empty());
+        heard.map(|c| range(c.track.iter().map(|p| p.level_db).collect())).fold(0.0, f64::max)
+    }
+
+    fn played_twice(&self) -> Option<Finding> {
+        let begins: Vec<f64> = self.analysis.occurrences.iter().map(|o| o.begin_s).collect();
+        let count = begins.len();
+        if count < 2 {
+            return None;
+        }
+        let length_s = self.signal.frames() as f64 / 48_000.0;
+        let shortest = begins.windows(2).map(|w| w[1] - w[0]).fold(f64::INFINITY, f64::min);
+        if shortest < length_s - 1.0 {
+            return Some(refusal(
+                FindingKind::PlayedTwice,
+                format!(
+                    "The track sounds twice at the same time, {shortest:.1} s apart: two players play it. Stop one of \
+                     them and record again."
+                ),
+            ));
+        }
+        let which = self.analysis.measured.map_or(1, |n| n + 1);
+        Some(note(
+            FindingKind::PlayedTwice,
+            format!("The track was played {count} times, one after the other; number {which} was measured."),
+        ))
+    }
+
+    fn cut_short(&self) -> Option<Finding> {
+        let occurrence = self.analysis.occurrences.get(self.analysis.measured?)?;
+        let (begin, end) = (occurrence.missing_begin_s, occurrence.missing_end_s);
+        if begin < CUT_S && end < CUT_S {
+            return None;
+        }
+        let missing = match (begin >= CUT_S, end >= CUT_S) {
+            (true, true) => format!("{begin:.1} s at its begin and {end:.1} s at its end"),
+            (true, false) => format!("{begin:.1} s at its begin"),
+            _ => format!("{end:.1} s at its end"),
+        };
+        let periods = self.analysis.measurement.recorder.periods;
+        let text = format!(
+            "The track is cut short: {missing} are missing, {periods} of {} rounds were measured. Start recording before \
+             it plays and stop after it has ended.",
+            self.signal.periods()
+        );
+        let kind = FindingKind::CutShort;
+        Some(match periods {
+            few if few < MIN_PERIODS => refusal(kind, text),
+            all if all >= self.signal.periods() => note(kind, text),
+            _ => doubt(kind, text),
+        })
+    }
+
+    fn jumped(&self) -> Option<Finding> {
+        let (us, at_s) = self.greatest_jump().filter(|(us, _)| *us > JUMP_US)?;
+        Some(refusal(
+            FindingKind::Dropout,
+            format!(
+                "The sound jumped by {:.1} ms, {at_s:.1} s into the track: a piece is missing or was repeated, in the \
+                 player, on the way to a speaker or in the recorder. Record again; if it comes back, close other \
+                 programs, and bring wireless speakers nearer.",
+                us / 1_000.0
+            ),
+        ))
+    }
+
+    /// Greatest step of any channel's arrival between two periods (us), and when (s).
+    fn greatest_jump(&self) -> Option<(f64, f64)> {
+        let heard = self.channels().iter().filter(|c| c.heard);
+        let steps = heard
+            .flat_map(|c| c.track.windows(2))
+            .map(|w| ((w[1].shift_us - w[0].shift_us).abs(), (w[0].at_s + w[1].at_s) / 2.0));
+        steps.max_by(|a, b| a.0.total_cmp(&b.0))
+    }
+
+    fn gone(&self) -> Option<Finding> {
+        let gaps = &self.steadiness()?.gaps;
+        let (at_s, _) = gaps.first()?;
+        let missing_ms: f64 = gaps.iter().map(|(_, length_s)| length_s * 1_000.0).sum();
+        Some(doubt(
+            FindingKind::Dropout,
+            format!(
+                "The sound was gone for {missing_ms:.0} ms in all, first {at_s:.1} s into the track. What is left was \
+                 measured. Bring wireless speakers nearer, or see what holds the player up."
+            ),
+        ))
+    }
+
+    fn unclear(&self) -> Option<Finding> {
+        let lost = self.arrivals().find(|(_, facts)| facts.peak_to_noise_db < PEAK_DB);
+        if let Some((channel, facts)) = lost {
+            return Some(refusal(
+                FindingKind::FirstArrivalUnclear,
+                format!(
+                    "{} hardly stands out ({:.0} dB): its arrival may be chance. Turn it up or bring the microphone \
+                     nearer.",
+                    channel.name, facts.peak_to_noise_db
+                ),
+            ));
+        }
+        let (channel, _) = self.arrivals().find(|(_, facts)| facts.before_first_db > BEFORE_DB)?;
+        Some(doubt(
+            FindingKind::FirstArrivalUnclear,
+            format!(
+                "Which sound of {} is the direct one is not clear: another one came before it, nearly as loud. Give \
+                 the microphone a free view of the speakers and keep it away from walls and tables.",
+                channel.name
+            ),
+        ))
+    }
+
+    fn reverberant(&self) -> Option<Finding> {
+        let heard = self.channels().iter().filter(|c| c.heard);
+        let worst = heard.min_by(|a, b| a.direct_to_reverb_db.total_cmp(&b.direct_to_reverb_db))?;
+        let db = worst.direct_to_reverb_db;
+        (db < REVERBERANT_DB).then(|| {
+            doubt(
+                FindingKind::Reverberant,
+                format!(
+                    "The room covers the direct sound of {} ({db:.0} dB): the microphone is far from it, or something \
+                     is between. Bring it nearer.",
+                    worst.name
+                ),
+            )
+        })
+    }
+
+    /// A delay whose uncertainty is too great, whatever made it so.
+    fn unsure(&self) -> Option<Finding> {
+        let worst = self.pairs().iter().max_by(|a, b| a.delay_us.sd.total_cmp(&b.delay_us.sd))?;
+        let half = worst.delay_us.half_95();
+        let said = || {
+            format!(
+                "The delay between {} and {} is known only to within {half:.0} us: too little direct sound, or too much \
+                 noise. Bring the microphone nearer to both and make the room quieter.",
+                self.name(worst.a),
+                self.name(worst.b)
+            )
+        };
+        match half {
+            sure if sure <= DOUBTFUL_US => None,
+            fair if fair <= UNSURE_US => Some(doubt(FindingKind::FirstArrivalUnclear, said())),
+            _ => Some(refusal(FindingKind::FirstArrivalUnclear, said())),
+        }
+    }
+}
