@@ -186,7 +186,9 @@ pub enum Class {
 /// Comb filtering of a sound that both speakers play, between 500 Hz and 2 kHz.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Comb {
-    /// The notches, by frequency.
+    /// How many notches the delay cuts.
+    pub count: usize,
+    /// The notches by frequency, from the lowest on: at most [`MAX_LISTED`](super::comb::MAX_LISTED).
     pub notches: Vec<Notch>,
 }
 

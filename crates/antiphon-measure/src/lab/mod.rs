@@ -16,6 +16,8 @@ pub mod classes;
 
 pub mod calibrate;
 
+pub mod comb;
+
 pub mod tracks;
 
 pub use analysis::{Analysis, Options, Recorded};
