@@ -30,7 +30,8 @@ pub struct SourceTarget {
 pub enum SourceCommand {
     /// The first message: what will come, and for whom.
     Open {
-        /// Channels interleaved in the binary messages, 1 to 8, in WAVE order.
+        /// Channels interleaved in the binary messages, 1 to 32; up to 8 in WAVE order. Of a source
+        /// with more, speakers play single channels only.
         channels: u16,
         /// What `status` shows.
         title: String,

@@ -20,8 +20,16 @@ pub enum Role {
 }
 
 impl Role {
-    /// The most channels that a source may have.
-    pub const MAX_CHANNEL: u8 = 8;
+    /// The most channels that a source may have: a measurement gives each of a hall's speakers one.
+    pub const MAX_CHANNEL: u8 = 32;
+
+    /// The most channels of a source that has a left and a right: more have no agreed places.
+    pub const MAX_PLACED: u16 = 8;
+
+    /// Whether a source of `channels` has what this role plays.
+    pub fn is_in(self, channels: u16) -> bool {
+        matches!(self, Self::Channel(_)) || channels <= Self::MAX_PLACED
+    }
 
     /// How many channels a speaker in this role is sent.
     pub fn channels(self) -> u16 {
@@ -47,7 +55,7 @@ pub struct ParseRoleError(String);
 
 impl fmt::Display for ParseRoleError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "unknown role {:?}: use left, right, both, mono, or ch1 to ch8", self.0)
+        write!(f, "unknown role {:?}: use left, right, both, mono, or ch1 to ch32", self.0)
     }
 }
 
@@ -76,16 +84,16 @@ mod tests {
 
     #[test]
     fn a_role_is_read_as_it_is_written() {
-        for role in [Role::Left, Role::Right, Role::Both, Role::Mono, Role::Channel(1), Role::Channel(8)] {
+        for role in [Role::Left, Role::Right, Role::Both, Role::Mono, Role::Channel(1), Role::Channel(32)] {
             assert_eq!(role.to_string().parse(), Ok(role));
         }
     }
 
     #[test]
-    fn channel_0_and_9_are_refused_by_name() {
-        for bad in ["ch0", "ch9", "ch", "centre", ""] {
+    fn channel_0_and_33_are_refused_by_name() {
+        for bad in ["ch0", "ch33", "ch", "centre", ""] {
             let said = bad.parse::<Role>().unwrap_err().to_string();
-            assert!(said.contains(&format!("{bad:?}")) && said.contains("ch8"), "{said}");
+            assert!(said.contains(&format!("{bad:?}")) && said.contains("ch32"), "{said}");
         }
     }
 }

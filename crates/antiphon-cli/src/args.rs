@@ -59,7 +59,7 @@ pub enum Verb {
     /// Let a speaker play later (or earlier): 2.5ms, -300us
     Delay(DelayArgs),
 
-    /// Set which part of the programme a speaker plays: left, right, both, mono, ch1 to ch8
+    /// Set which part of the programme a speaker plays: left, right, both, mono, ch1 to ch32
     Role(RoleArgs),
 
     /// Set how a speaker's audio is encoded: l16, l24, flac, opus
@@ -139,7 +139,7 @@ pub struct SpeakerArgs {
     #[arg(long, value_name = "HOST:PORT", env = "ANTIPHON_HUB")]
     pub hub: Option<HubAddress>,
 
-    /// Part of the programme: left, right, both, mono, ch1 to ch8
+    /// Part of the programme: left, right, both, mono, ch1 to ch32
     #[arg(long)]
     pub role: Option<Role>,
 

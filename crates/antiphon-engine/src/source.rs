@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use antiphon_base::{Frames, SampleRate, Span};
 
 /// How far ahead of sending a source may be pushed: enough for a player process that is stalled
-/// for a second, small enough (3 MB of 8 channels) to hold for every programme.
+/// for a second, small enough (3 MB of 8 channels, 12 MB of the 32 of a measurement) to hold for every programme.
 pub const AHEAD: Span = Span::from_s(2);
 
 /// How long sent frames are kept beyond the target latency.

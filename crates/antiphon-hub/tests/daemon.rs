@@ -382,6 +382,37 @@ fn a_source_plays_to_its_end() {
 }
 
 #[test]
+fn a_source_of_32_channels_is_played_by_channel_and_its_left_is_refused_in_words() {
+    let house = House::new(false);
+    let _desk = Session::join(&house, &identity(1), "desk").unwrap();
+    let answer = |channels, role| {
+        let targets = vec![SourceTarget { name: "desk".into(), role }];
+        let open = SourceCommand::Open {
+            channels,
+            title: "test".into(),
+            duration_frames: None,
+            targets,
+            wait_ms: 0,
+            seekable: false,
+            first_frame: 0,
+        };
+        let mut link = SourceLink::connect(&house.hub.addr().into(), &open).unwrap();
+        link.poll(Duration::from_secs(20)).unwrap().unwrap()
+    };
+    let refused = |notice| match notice {
+        SourceNotice::Error(body) => body.message,
+        other => panic!("{other:?}"),
+    };
+    for role in [Some(Role::Left), Some(Role::Both), Some(Role::Mono), None] {
+        let said = refused(answer(9, role));
+        assert!(said.contains("\"desk\"") && said.contains("ch1 to ch9"), "{said}");
+    }
+    assert!(matches!(answer(32, Some(Role::Channel(32))), SourceNotice::Credit { .. }));
+    assert!(matches!(answer(8, Some(Role::Left)), SourceNotice::Credit { .. }));
+    assert!(refused(answer(33, Some(Role::Channel(1)))).contains("1 to 32"));
+}
+
+#[test]
 fn pause_and_stop_reach_the_player() {
     let house = House::new(false);
     let client = house.client();

@@ -3,9 +3,11 @@
 use std::io::Write;
 use std::path::Path;
 use std::process::Stdio;
+use std::time::Duration;
 
 use crate::house::{House, Process, eventually, sleep_ms, write_tones};
-use antiphon_api::ProgrammeState;
+use antiphon_api::{ProgrammeState, SourceCommand, SourceLink, SourceNotice, SourceTarget};
+use antiphon_base::Role;
 use antiphon_measure::recording::Recording;
 
 const LEFT_HZ: f64 = 443.7;
@@ -117,6 +119,53 @@ fn a_hub_that_dies_comes_back_and_playing_goes_on_where_it_was() {
     assert!((before - 0.5..before + 20.0).contains(&after) && after > 29.5, "{before} s, then {after} s");
     house.order(&["ctl", "stop"]);
     assert_eq!(player.end(), Some(0), "{}", house.said("play.log"));
+}
+
+#[test]
+fn of_a_source_of_32_channels_each_speaker_hears_its_own() {
+    let house = House::new();
+    let roles = [("a", 1), ("b", 9), ("c", 32)];
+    let speakers = roles.map(|(name, _)| house.speaker(name, "+40"));
+    let targets = roles.map(|(name, n)| SourceTarget { name: name.into(), role: Some(Role::Channel(n)) });
+    let open = SourceCommand::Open {
+        channels: 32,
+        title: "channels".into(),
+        duration_frames: None,
+        targets: targets.to_vec(),
+        wait_ms: 10_000,
+        seekable: false,
+        first_frame: 0,
+    };
+    let hz = |channel: usize| 300.0 + 40.0 * channel as f64;
+    let mut link = SourceLink::connect(house.client().hub(), &open).unwrap();
+    let (mut sent, length, mut ended) = (0, 3 * 48_000, false);
+    loop {
+        let run = link.credit().min(length - sent);
+        let sample =
+            |n: usize, channel| AMPLITUDE * (n as f64 * hz(channel) * std::f64::consts::TAU / 48_000.0).sin();
+        let frames = (sent..sent + run).flat_map(|n| (1..=32).map(move |channel| sample(n, channel) as f32));
+        link.push(&frames.collect::<Vec<_>>()).unwrap();
+        sent += run;
+        if sent == length && !std::mem::replace(&mut ended, true) {
+            link.end().unwrap();
+        }
+        if let Some(SourceNotice::Done { .. }) = link.poll(Duration::from_millis(20)).unwrap() {
+            break;
+        }
+    }
+    speakers.into_iter().for_each(|speaker| assert_eq!(speaker.interrupt(), Some(0)));
+    for (name, own) in roles {
+        let recording = recorded(&house.path(&format!("{name}.wav")));
+        let quarters: Vec<_> = steady(&recording.samples).collect();
+        assert!(quarters.len() >= 4, "{name} was heard for {} quarters of a second", quarters.len());
+        for quarter in quarters {
+            let heard = amplitude(quarter, hz(own.into()));
+            assert!((heard / AMPLITUDE - 1.0).abs() < 0.02, "{name}: {heard}");
+            let others = (1..=32).filter(|channel| *channel != usize::from(own));
+            let loudest = others.map(|channel| amplitude(quarter, hz(channel))).fold(0.0, f64::max);
+            assert!(loudest < 1e-3, "{name} hears another channel at {loudest}");
+        }
+    }
 }
 
 #[test]

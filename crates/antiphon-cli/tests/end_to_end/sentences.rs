@@ -65,7 +65,7 @@ fn what_makes_no_sense_is_a_matter_of_usage() {
         ("play -", "--format"),
         ("play - --format s16le:48000:64", "1 to 8 channels"),
         ("play - --format s16le:48000:0", "1 to 8 channels"),
-        ("speaker --name x --role centre", "ch1 to ch8"),
+        ("speaker --name x --role centre", "ch1 to ch32"),
         ("speaker --name x --output nowhere:x", "wav:PATH"),
         ("speaker --name x --codecs mp3", "opus"),
         ("speaker --name x --code 12x", "six digits"),

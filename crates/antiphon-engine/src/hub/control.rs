@@ -1,10 +1,10 @@
 //! Speakers of the programme and their settings.
 
-use antiphon_base::{Hub as HubClock, Span, SpeakerId, Timestamp};
+use antiphon_base::{Hub as HubClock, Role, Span, SpeakerId, Timestamp};
 use antiphon_proto::session::{SpeakerSettings, Trim};
 use antiphon_proto::{Hub, HubEvent as ProtoEvent, LeftReason, SessionSnapshot};
 
-use super::{HubEngine, HubEvent, SettingsChange, SpeakerSnapshot, Target, UnknownSpeaker};
+use super::{HubEngine, HubEvent, SettingsChange, SourceSpec, SpeakerSnapshot, Target, UnknownSpeaker};
 
 /// A speaker plays in time when its stated offset is this sure (two standard deviations of the
 /// 60 us that listeners notice between stereo channels).
@@ -88,6 +88,23 @@ impl HubEngine {
         let mut speakers: Vec<_> = self.hub.sessions(now).map(snapshot).collect();
         speakers.sort_by(|a, b| a.name.cmp(&b.name));
         speakers
+    }
+
+    /// A speaker of the source whose role is not in it, and that role.
+    pub(super) fn without_place(
+        &self,
+        now: Timestamp<HubClock>,
+        spec: &SourceSpec,
+    ) -> Option<(String, Role)> {
+        let named = |target: &Target| Some((target.name.clone(), target.role?));
+        let connected = self.hub.sessions(now).filter_map(|session| {
+            let target = spec.targets.iter().find(|target| target.name == session.hello.name);
+            // A role in the target is looked at whether the speaker is here or not.
+            let plays = spec.targets.is_empty() || target.is_some_and(|target| target.role.is_none());
+            plays.then_some((session.hello.name, session.settings.role))
+        });
+        let mut roles = spec.targets.iter().filter_map(named).chain(connected);
+        roles.find(|(_, role)| !role.is_in(spec.channels))
     }
 
     /// Decides which connected speakers belong to the programme, and gives them their roles.

@@ -46,7 +46,7 @@ pub struct Target {
 /// A programme that is about to be pushed.
 #[derive(Debug, Clone)]
 pub struct SourceSpec {
-    /// 1 to 8, in WAVE order.
+    /// 1 to 32; up to 8 in WAVE order.
     pub channels: u16,
     /// For people.
     pub title: String,
@@ -61,9 +61,22 @@ pub struct SourceSpec {
 /// Why a programme was not opened.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PlayRefusal {
-    /// The number of channels is not 1 to 8.
-    #[error("the source has {0} channels; 1 to 8 can be played")]
+    /// The number of channels is not 1 to 32.
+    #[error("the source has {0} channels; 1 to 32 can be played")]
     Channels(u16),
+    /// A role that a source of so many channels does not have.
+    #[error(
+        "speaker {speaker:?} is to play {role:?} of a source with {channels} channels, where no channel is left or \
+         right: give it one of them, ch1 to ch{channels}"
+    )]
+    NoPlace {
+        /// Who.
+        speaker: String,
+        /// Its role, as text.
+        role: String,
+        /// The source's channels.
+        channels: u16,
+    },
     /// One speaker cannot have two places.
     #[error("speaker {0:?} is named twice; give each speaker one role")]
     NamedTwice(String),

@@ -1,7 +1,7 @@
 //! The programme's life: waiting for speakers, starting, playing, paused, ended; and its place on
 //! the timeline.
 
-use antiphon_base::{Frames, Hub as HubClock, SampleRate, Span, Timestamp};
+use antiphon_base::{Frames, Hub as HubClock, Role, SampleRate, Span, Timestamp};
 use antiphon_proto::timeline::Timeline;
 
 use super::{HubEngine, HubEvent, PlayRefusal, SourceSpec, TransportState, TransportStatus};
@@ -97,13 +97,17 @@ impl HubEngine {
     /// # Errors
     /// See [`PlayRefusal`].
     pub fn open_source(&mut self, now: Timestamp<HubClock>, spec: SourceSpec) -> Result<(), PlayRefusal> {
-        if !(1..=8).contains(&spec.channels) {
+        if !(1..=u16::from(Role::MAX_CHANNEL)).contains(&spec.channels) {
             return Err(PlayRefusal::Channels(spec.channels));
         }
         let mut names: Vec<_> = spec.targets.iter().map(|target| &target.name).collect();
         names.sort();
         if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
             return Err(PlayRefusal::NamedTwice(twice[0].clone()));
+        }
+        if let Some((speaker, role)) = self.without_place(now, &spec) {
+            let (role, channels) = (role.to_string(), spec.channels);
+            return Err(PlayRefusal::NoPlace { speaker, role, channels });
         }
         self.stop(now);
         self.programme = Some(Programme {

@@ -7,10 +7,11 @@ use antiphon_base::Role;
 /// Appends to `out` what `role` hears of `source`: one channel, or two interleaved for
 /// [`Role::Both`].
 ///
-/// `source` is interleaved, full scale +-1.0, with `channels` (1 to 8, WAVE order) a frame; a
+/// `source` is interleaved, full scale +-1.0, with `channels` (1 to 32, up to 8 in WAVE order) a frame; a
 /// broken frame at the end is left out. Left and right are those of the stereo down-mix by
 /// ITU-R BS.775-3 (centre and surrounds at -3 dB, LFE dropped), scaled so that full scale in every
-/// channel is full scale out. A channel that the source lacks is silent.
+/// channel is full scale out. A channel that the source lacks is silent, and so are left and right
+/// of a source with more than 8.
 pub fn route(role: Role, channels: u16, source: &[f32], out: &mut Vec<f32>) {
     let width = usize::from(channels.max(1));
     out.reserve(source.len() / width * usize::from(role.channels()));
@@ -67,6 +68,7 @@ fn places(channels: u16) -> &'static [Place] {
     use Place::{Left, Lfe, Middle, Right, SurroundLeft, SurroundRight};
     match channels {
         0 | 1 => &[Middle],
+        9.. => &[],
         2 => &[Left, Right],
         3 => &[Left, Right, Middle],
         4 => &[Left, Right, SurroundLeft, SurroundRight],
@@ -89,7 +91,7 @@ fn side(places: &[Place], front: Place) -> [f32; 8] {
         };
     }
     let sum: f32 = gains.iter().sum();
-    gains.map(|gain| gain / sum)
+    if sum == 0.0 { gains } else { gains.map(|gain| gain / sum) }
 }
 
 #[cfg(test)]
@@ -148,5 +150,15 @@ mod tests {
     fn a_channel_that_the_source_lacks_is_silent() {
         assert_eq!(routed(Role::Channel(5), 2, &[0.5; 4]), [0.0, 0.0]);
         assert_eq!(routed(Role::Left, 2, &[0.5; 3]), [0.5], "half a frame is left out");
+    }
+
+    #[test]
+    fn of_thirty_two_channels_each_can_be_heard_and_none_is_left_or_right() {
+        let source: Vec<f32> = (0..64u8).map(|n| f32::from(n) / 64.0).collect();
+        assert_eq!(routed(Role::Channel(32), 32, &source), [31.0 / 64.0, 63.0 / 64.0]);
+        assert_eq!(routed(Role::Channel(9), 32, &source), [8.0 / 64.0, 40.0 / 64.0]);
+        for role in [Role::Left, Role::Right, Role::Mono] {
+            assert_eq!(routed(role, 32, &source), [0.0, 0.0], "{role}");
+        }
     }
 }

@@ -197,7 +197,7 @@ impl RefusalCode {
 /// How one speaker plays. The hub remembers it for each speaker.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SpeakerSettings {
-    /// Its part of the programme: `left`, `right`, `both`, `mono`, `ch1` to `ch8`.
+    /// Its part of the programme: `left`, `right`, `both`, `mono`, `ch1` to `ch32`.
     #[serde(with = "role_text")]
     pub role: Role,
     /// Volume in dB; 0 is as the source.
