@@ -8,6 +8,26 @@ pub mod measurement;
 
 pub mod analysis;
 
+pub mod search;
+
+mod clock;
+
+mod periods;
+
+mod impulse;
+
+mod arrival;
+
+mod place;
+
+mod track;
+
+mod response;
+
+mod analyse;
+
+mod results;
+
 pub mod facts;
 
 pub mod judge;
@@ -20,5 +40,25 @@ pub mod comb;
 
 pub mod tracks;
 
+pub use analyse::{analyse, analyse_found};
 pub use analysis::{Analysis, Options, Recorded};
 pub use excitation::Excitation;
+pub use measurement::Measurement;
+pub use search::{Found, Search};
+
+/// Measures a recording, and judges what was measured.
+pub fn measure(recorded: &Recorded, excitation: &Excitation, options: &Options) -> Measurement {
+    measure_found(&Search::over(recorded, excitation), excitation, options)
+}
+
+/// Measures and judges what a [`Search`] found: for recordings of any length.
+pub fn measure_found(found: &Found, excitation: &Excitation, options: &Options) -> Measurement {
+    let analysis = analyse_found(found, excitation, options);
+    let begin_s = analysis.measurement.recorder.begin_s;
+    let place = begin_s.zip(analysis.speed).map(|(begin_s, speed)| facts::Place {
+        begin_s: begin_s - found.recorded.begin_s,
+        speed,
+    });
+    let facts = facts::Facts::of(&found.recorded, excitation, place);
+    judge::judge(analysis, &facts, excitation, options)
+}

@@ -1,0 +1,190 @@
+//! Which period of the recording is which of the signal's, for every channel.
+//!
+//! The signal is periodic, so one period tells a delay only to within whole periods. Its fades tell
+//! the rest: the fade-in's period is heard at a fifth of the full level, then come the periods at full
+//! level, and after them what the fade-out leaves.
+
+use super::arrival;
+use super::excitation::Excitation;
+use super::impulse::Deconvolver;
+use super::measurement::Polarity;
+use super::periods;
+use super::track::Follower;
+
+const PERIOD: usize = Excitation::PERIOD;
+/// A period counts if at least this part of it was recorded.
+const RECORDED: f64 = 0.9;
+/// Channels are taken to be less than half a period apart unless their own fades say otherwise by
+/// this much of their power.
+const SURE: f64 = 0.1;
+/// Below this part of the full gain a period that should be full is missing.
+const MISSING: f64 = 0.3;
+
+/// Where one channel of the signal lies.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Place {
+    /// Frame on the signal's clock with which its first period at full level arrives.
+    pub(crate) full: isize,
+    /// Frames of the full level that were not heard at its begin and at its end.
+    pub(crate) missing: (usize, usize),
+    pub(crate) polarity: Polarity,
+}
+
+/// Every channel in `timeline` (the recording on the signal's clock), which repeats itself within
+/// `range` (frames). `None` if no channel is heard there.
+pub(crate) fn locate(
+    deconvolver: &Deconvolver,
+    excitation: &Excitation,
+    timeline: &[f32],
+    range: (f64, f64),
+) -> Option<Vec<Option<Place>>> {
+    let begin = ((range.0 + range.1) / 2.0) as isize - PERIOD as isize / 2;
+    let middle = periods::cut(deconvolver, timeline, begin, 1).pop()?;
+    let responses = deconvolver.solve(&middle);
+    let noise = super::analyse::scatter(&responses.impulse);
+    let arrivals: Vec<_> = responses.impulse.iter().map(|r| arrival::find(r, noise)).collect();
+    let first: Vec<Option<usize>> = arrivals.iter().map(|a| a.map(|a| a.first)).collect();
+    let follower = Follower::new(deconvolver, &responses.spectra, &first);
+    let strongest = (0..first.len()).filter(|&c| first[c].is_some()).max_by(|&a, &b| {
+        let size = |c: usize| arrivals[c].map_or(0.0, |a: arrival::Arrival| a.peak_to_noise);
+        size(a).total_cmp(&size(b))
+    })?;
+    let anchor = first[strongest]? as isize;
+    let half = PERIOD as isize / 2;
+    // Circular delays against the strongest channel, so that nearly equal ones are not a period apart.
+    let near = |first: usize| (first as isize - anchor + half).rem_euclid(PERIOD as isize) - half + anchor;
+    let profiles: Vec<Option<Profile>> = (0..first.len())
+        .map(|c| Some(Profile::new(deconvolver, &follower, timeline, c, begin, near(first[c]?))))
+        .collect();
+    let common = profiles.iter().flatten().fold(Fits::default(), |sum, p| sum.plus(&p.fits(excitation)));
+    let common = common.best();
+    let place = |p: &Profile| {
+        let own = p.fits(excitation);
+        let offset = if own.cost(common) <= own.cost(own.best()) + SURE { common } else { own.best() };
+        Place { full: p.at(offset), missing: p.missing(excitation, offset), polarity: Polarity::Unclear }
+    };
+    Some(profiles.iter().map(|p| p.as_ref().map(place)).collect())
+}
+
+/// The periods that are used: where every channel is at its full level, its first frame and how many
+/// there are (at least one).
+pub(crate) fn common(
+    excitation: &Excitation,
+    places: &[Option<Place>],
+    frames: usize,
+) -> Option<(isize, usize)> {
+    let full = (excitation.periods() * PERIOD) as isize;
+    let heard = || places.iter().flatten();
+    let begin = heard().map(|p| p.full + p.missing.0 as isize).max()?.max(0);
+    let end = heard().map(|p| p.full + full - p.missing.1 as isize).min()?.min(frames as isize);
+    let count = ((end - begin) / PERIOD as isize).max(1);
+    Some((end - count * PERIOD as isize, count as usize))
+}
+
+/// Gain of one channel in every period of the recording.
+struct Profile {
+    /// Frame with which the period of index 0 arrives.
+    begin: isize,
+    /// `None` where too little of the period was recorded.
+    gains: Vec<Option<f64>>,
+}
+
+impl Profile {
+    /// `taught` is where the period begins that taught the follower, `first` the channel's delay in it.
+    fn new(
+        deconvolver: &Deconvolver,
+        follower: &Follower,
+        timeline: &[f32],
+        channel: usize,
+        taught: isize,
+        first: isize,
+    ) -> Self {
+        let period = PERIOD as isize;
+        let arrives = taught + first;
+        let begin = arrives.rem_euclid(period) - period;
+        let count = (timeline.len() as isize - begin) / period + 1;
+        let gain = |k: isize| {
+            let from = begin + k * period;
+            let inside = (from + period).min(timeline.len() as isize) - from.max(0);
+            (inside as f64 >= RECORDED * PERIOD as f64).then(|| {
+                let spectrum = periods::cut(deconvolver, timeline, from, 1).remove(0);
+                let advance = first.rem_euclid(period) as usize;
+                follower.one(deconvolver, channel, &spectrum, advance).gain * period as f64 / inside as f64
+            })
+        };
+        Self { begin, gains: (0..count).map(gain).collect() }
+    }
+
+    fn at(&self, offset: isize) -> isize {
+        self.begin + offset * PERIOD as isize
+    }
+
+    /// How badly the gains fit the signal's own, for every index that the first full period may have.
+    fn fits(&self, excitation: &Excitation) -> Fits {
+        let full = excitation.periods() as isize;
+        let total: f64 = self.gains.iter().flatten().map(|g| g * g).sum::<f64>().max(f64::MIN_POSITIVE);
+        let first = -full;
+        let cost = |offset: isize| {
+            let (mut cross, mut own) = (0.0, 1e-9);
+            for (k, gain) in self.gains.iter().enumerate() {
+                let expected = usual_gain(excitation, k as isize - offset);
+                let Some(gain) = gain else { continue };
+                cross += gain * expected;
+                own += expected * expected;
+            }
+            1.0 - cross.max(0.0).powi(2) / own / total
+        };
+        Fits { origin: self.begin, first, costs: (first..self.gains.len() as isize + 1).map(cost).collect() }
+    }
+
+    /// Frames at full level that were not heard at the begin and at the end.
+    fn missing(&self, excitation: &Excitation, offset: isize) -> (usize, usize) {
+        let mut sizes: Vec<f64> = self.gains.iter().flatten().copied().collect();
+        sizes.sort_by(f64::total_cmp);
+        let usual = sizes.get(sizes.len() * 3 / 4).copied().unwrap_or(0.0);
+        let absent = |j: usize| {
+            let gain = usize::try_from(offset + j as isize).ok().and_then(|k| self.gains.get(k));
+            gain.copied().flatten().is_none_or(|g| g < MISSING * usual)
+        };
+        let n = excitation.periods();
+        let begin = (0..n).take_while(|&j| absent(j)).count();
+        let end = (begin..n).rev().take_while(|&j| absent(j)).count();
+        (begin * PERIOD, end * PERIOD)
+    }
+}
+
+/// How badly each offset fits: 0 is exact, 1 is not at all.
+#[derive(Default)]
+struct Fits {
+    origin: isize,
+    first: isize,
+    costs: Vec<f64>,
+}
+
+impl Fits {
+    fn cost(&self, offset: isize) -> f64 {
+        usize::try_from(offset - self.first).ok().and_then(|i| self.costs.get(i)).copied().unwrap_or(1.0)
+    }
+
+    fn best(&self) -> isize {
+        let i = (0..self.costs.len()).min_by(|&a, &b| self.costs[a].total_cmp(&self.costs[b]));
+        self.first + i.unwrap_or(0) as isize
+    }
+
+    fn plus(mut self, other: &Self) -> Self {
+        if self.costs.is_empty() {
+            return Self { origin: other.origin, first: other.first, costs: other.costs.clone() };
+        }
+        self.costs.iter_mut().zip(&other.costs).for_each(|(a, b)| *a += b);
+        self
+    }
+}
+
+/// Mean gain of the signal in a period that begins `j` periods after its full level does.
+fn usual_gain(excitation: &Excitation, j: isize) -> f64 {
+    const STEP: usize = 256;
+    let begin = excitation.full().start as isize + j * PERIOD as isize;
+    let gain = |n: usize| usize::try_from(begin + n as isize).map_or(0.0, |frame| excitation.gain(frame));
+    let count = PERIOD / STEP;
+    (0..count).map(|n| gain(n * STEP + STEP / 2)).sum::<f64>() / count as f64
+}
