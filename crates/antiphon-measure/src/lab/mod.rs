@@ -55,10 +55,7 @@ pub fn measure(recorded: &Recorded, excitation: &Excitation, options: &Options) 
 pub fn measure_found(found: &Found, excitation: &Excitation, options: &Options) -> Measurement {
     let analysis = analyse_found(found, excitation, options);
     let begin_s = analysis.measurement.recorder.begin_s;
-    let place = begin_s.zip(analysis.speed).map(|(begin_s, speed)| facts::Place {
-        begin_s: begin_s - found.recorded.begin_s,
-        speed,
-    });
+    let place = begin_s.zip(analysis.speed).map(|(begin_s, speed)| facts::Place { begin_s, speed });
     let facts = facts::Facts::of(&found.recorded, excitation, place);
     judge::judge(analysis, &facts, excitation, options)
 }
