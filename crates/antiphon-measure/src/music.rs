@@ -1,9 +1,15 @@
-//! A short piece of stereo music to listen to and to measure with.
+//! Stereo music to listen to and to measure with.
 //!
-//! A harp plays broken chords on the left, a marimba answers on the right, over a soft bass. It is
+//! [`piece`]: a harp plays broken chords on the left, a marimba answers on the right, over a soft bass. It is
 //! made for correlation as well as for ears: the two channels share next to nothing, every sixteenth
 //! (150 ms) brings a new onset with a broadband transient on each side, and no two bars are alike, so
 //! that no window can be mistaken for another. The same seed gives the same samples.
+//!
+//! [`ballad`] is harder to measure with, [`nearly_mono`] cannot be measured with at all.
+
+mod ballad;
+
+pub use ballad::{ballad, nearly_mono};
 
 use crate::dice::Dice;
 

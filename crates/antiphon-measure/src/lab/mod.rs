@@ -59,3 +59,5 @@ pub fn measure_found(found: &Found, excitation: &Excitation, options: &Options) 
     let facts = facts::Facts::of(&found.recorded, excitation, place);
     judge::judge(analysis, &facts, excitation, options)
 }
+
+pub mod follow;

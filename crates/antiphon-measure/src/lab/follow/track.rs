@@ -1,0 +1,278 @@
+//! Where both sounds lie: a Kalman filter over lag and delay and their rates.
+//!
+//! State: the common lag `a` and its rate (the microphone's clock), the delay of right against left
+//! `d` and its rate (the speakers' drift). Left sounds at `a - d/2`, right at `a + d/2`.
+
+const STATES: usize = 4;
+type Vector = [f64; STATES];
+type Matrix = [[f64; STATES]; STATES];
+
+/// How a shift of left and of right follows from the state.
+const LEFT: Vector = [1.0, 0.0, -0.5, 0.0];
+const RIGHT: Vector = [1.0, 0.0, 0.5, 0.0];
+
+/// A microphone's clock wanders with temperature: 0.05 ppm within a second, 0.4 ppm in a minute.
+const CLOCK_WANDER: f64 = 0.05 * 0.05;
+/// How fast the rate of drift may change: 0.02 us/s within a second, 0.15 us/s in a minute.
+const DRIFT_WANDER: f64 = 0.02 * 0.02;
+/// Steps too small to be seen as jumps: players that hold a clock by inserting and dropping.
+const DELAY_WANDER: f64 = 0.15 * 0.15;
+/// What drift is likely at all: 3 us/s is two free-running crystals 3 ppm apart.
+const DRIFT_LIKELY: f64 = 3.0;
+/// Innovations beyond this many deviations count as this many.
+const GATE: f64 = 4.0;
+/// Windows over which the claimed variances are compared with what comes.
+const STRETCH_MEMORY: f64 = 40.0;
+
+/// Less information than this, a deviation of 50 us, is none.
+const KNOWN: f64 = 1.0 / (50.0 * 50.0);
+
+/// What one window told of the shifts of left and right against the model.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct Shifts {
+    /// Inverse covariance, in 1/us^2.
+    pub information: [[f64; 2]; 2],
+    /// Inverse covariance times the shifts.
+    pub vector: [f64; 2],
+}
+
+impl Shifts {
+    /// What is left of the shifts once left and right were `moved`. Where nothing is known nothing is
+    /// left.
+    pub(super) fn beyond(&self, moved: [f64; 2]) -> [f64; 2] {
+        let mut left_over = [0.0; 2];
+        for (information, [u, v]) in axes(self.information) {
+            if information > KNOWN {
+                let seen = (u * self.vector[0] + v * self.vector[1]) / information;
+                let rest = seen - u * moved[0] - v * moved[1];
+                left_over[0] += rest * u;
+                left_over[1] += rest * v;
+            }
+        }
+        left_over
+    }
+}
+
+/// The filter. Times in seconds, places in microseconds.
+#[derive(Debug, Clone)]
+pub(super) struct Track {
+    x: Vector,
+    p: Matrix,
+    /// How much wider the innovations are than claimed, as a factor of variance.
+    stretch: f64,
+}
+
+impl Track {
+    /// Starts at a lag and a clock; the model's reference lies `since_s` ago on average.
+    pub(super) fn new(lag_us: f64, ppm: [f64; 2], since_s: f64, reference_sd_us: f64) -> Self {
+        let [ppm, ppm_sd] = ppm;
+        let mut p = [[0.0; STATES]; STATES];
+        for (i, rate_sd) in [(0, ppm_sd), (2, DRIFT_LIKELY)] {
+            p[i][i] = reference_sd_us.powi(2) + (rate_sd * since_s).powi(2);
+            p[i][i + 1] = rate_sd.powi(2) * since_s;
+            p[i + 1][i] = p[i][i + 1];
+            p[i + 1][i + 1] = rate_sd.powi(2);
+        }
+        Self { x: [lag_us, ppm, 0.0, 0.0], p, stretch: 2.0 }
+    }
+
+    pub(super) fn lag_us(&self) -> f64 {
+        self.x[0]
+    }
+
+    pub(super) fn delay_us(&self) -> f64 {
+        self.x[2]
+    }
+
+    /// Microphone's clock in ppm, with its deviation.
+    pub(super) fn clock(&self) -> (f64, f64) {
+        (self.x[1], self.p[1][1].sqrt())
+    }
+
+    /// Delay since the reference, with its deviation.
+    pub(super) fn delay(&self) -> (f64, f64) {
+        (self.x[2], self.p[2][2].sqrt())
+    }
+
+    /// Rate of drift, with its deviation.
+    pub(super) fn rate(&self) -> (f64, f64) {
+        (self.x[3], self.p[3][3].sqrt())
+    }
+
+    /// Deviation of the worse known of left and right.
+    pub(super) fn place_sd_us(&self) -> f64 {
+        let sd = |h| dot(&h, &self.times(&h)).max(0.0).sqrt();
+        sd(LEFT).max(sd(RIGHT))
+    }
+
+    /// Lets `seconds` pass.
+    pub(super) fn predict(&mut self, seconds: f64) {
+        let t = seconds;
+        for i in [0, 2] {
+            self.x[i] += self.x[i + 1] * t;
+            for j in 0..STATES {
+                self.p[i][j] += t * self.p[i + 1][j];
+            }
+        }
+        for i in [0, 2] {
+            for j in 0..STATES {
+                self.p[j][i] += t * self.p[j][i + 1];
+            }
+        }
+        for (i, q) in [(0, CLOCK_WANDER), (2, DRIFT_WANDER)] {
+            self.p[i][i] += q * t.powi(3) / 3.0;
+            self.p[i][i + 1] += q * t.powi(2) / 2.0;
+            self.p[i + 1][i] += q * t.powi(2) / 2.0;
+            self.p[i + 1][i + 1] += q * t;
+        }
+        self.p[2][2] += DELAY_WANDER * t;
+    }
+
+    /// Takes in what a window told; `offset_us` is what the model itself has moved by. Gives the
+    /// shifts of left and right that remain unexplained, as far as they are known.
+    pub(super) fn update(&mut self, shifts: &Shifts, offset_us: [f64; 2]) {
+        let before = self.x;
+        let shift = |x: &Vector, h: &Vector| dot(h, x) - dot(h, &before);
+        for (information, direction) in axes(shifts.information) {
+            if information < 1e-9 {
+                continue;
+            }
+            let [u, v] = direction;
+            let seen = (u * shifts.vector[0] + v * shifts.vector[1]) / information;
+            let observed = seen + u * offset_us[0] + v * offset_us[1];
+            let h: Vector = std::array::from_fn(|i| u * LEFT[i] + v * RIGHT[i]);
+            let expected = u * shift(&self.x, &LEFT) + v * shift(&self.x, &RIGHT);
+            self.absorb(&h, observed - expected, 1.0 / information);
+        }
+    }
+
+    fn absorb(&mut self, h: &Vector, innovation: f64, variance: f64) {
+        let ph = self.times(h);
+        let total = dot(h, &ph) + variance * self.stretch;
+        let ratio = innovation.powi(2) / (dot(h, &ph) + variance);
+        self.stretch += (ratio.min(25.0) - self.stretch) / STRETCH_MEMORY;
+        self.stretch = self.stretch.max(1.0);
+        let limit = GATE * total.sqrt();
+        let innovation = innovation.clamp(-limit, limit);
+        let gain = ph.map(|x| x / total);
+        add(&mut self.x, &gain, innovation);
+        for (row, g) in self.p.iter_mut().zip(gain) {
+            add(row, &ph, -g);
+        }
+        self.tidy();
+    }
+
+    /// Rounding must not make the matrix lopsided or its diagonal negative.
+    fn tidy(&mut self) {
+        for i in 0..STATES {
+            for j in 0..i {
+                let mean = 0.5 * (self.p[i][j] + self.p[j][i]);
+                (self.p[i][j], self.p[j][i]) = (mean, mean);
+            }
+            self.p[i][i] = self.p[i][i].max(1e-12);
+        }
+    }
+
+    /// The sides moved at once, known to `sd_us`.
+    pub(super) fn jump(&mut self, left_us: f64, right_us: f64, sd_us: f64) {
+        self.x[0] += 0.5 * (left_us + right_us);
+        self.x[2] += right_us - left_us;
+        for (moved, g) in [(left_us, [0.5, 0.0, -1.0, 0.0]), (right_us, [0.5, 0.0, 1.0, 0.0])] {
+            if moved != 0.0 {
+                self.loosen(&g, sd_us);
+            }
+        }
+    }
+
+    /// The right side is told to be later; nearly exactly so much.
+    pub(super) fn corrected(&mut self, by_us: f64) {
+        // The model lays left and right about their middle, which moves by half.
+        self.x[0] += 0.5 * by_us;
+        self.x[2] += by_us;
+        self.loosen(&[0.5, 0.0, 1.0, 0.0], 0.02 * by_us.abs());
+    }
+
+    /// How far left and right have moved since `before`.
+    pub(super) fn moved(&self, before: &Self) -> [f64; 2] {
+        [LEFT, RIGHT].map(|h| dot(&h, &self.x) - dot(&h, &before.x))
+    }
+
+    /// A side may have moved by so much.
+    fn loosen(&mut self, g: &Vector, sd_us: f64) {
+        for (row, gi) in self.p.iter_mut().zip(g) {
+            add(row, g, gi * sd_us.powi(2));
+        }
+    }
+
+    fn times(&self, h: &Vector) -> Vector {
+        self.p.map(|row| dot(&row, h))
+    }
+}
+
+/// `a` and `b` times `factor`.
+fn add(a: &mut Vector, b: &Vector, factor: f64) {
+    a.iter_mut().zip(b).for_each(|(a, b)| *a += b * factor);
+}
+
+fn dot(a: &Vector, b: &Vector) -> f64 {
+    a.iter().zip(b).map(|(x, y)| x * y).sum()
+}
+
+/// Eigenvalues and eigenvectors of a symmetric 2 by 2 matrix.
+pub(super) fn axes(m: [[f64; 2]; 2]) -> [(f64, [f64; 2]); 2] {
+    let (a, b, d) = (m[0][0], 0.5 * (m[0][1] + m[1][0]), m[1][1]);
+    let angle = 0.5 * (2.0 * b).atan2(a - d);
+    let (s, c) = angle.sin_cos();
+    let value = |u: f64, v: f64| a * u * u + 2.0 * b * u * v + d * v * v;
+    [(value(c, s), [c, s]), (value(-s, c), [-s, c])]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One window that saw both sides exactly, each with variance 100 us^2.
+    fn seen(left: f64, right: f64) -> Shifts {
+        Shifts { information: [[0.01, 0.0], [0.0, 0.01]], vector: [0.01 * left, 0.01 * right] }
+    }
+
+    #[test]
+    fn a_steady_drift_is_followed_without_lagging_behind() {
+        let mut track = Track::new(0.0, [0.0, 3.0], 0.0, 1.0);
+        for k in 1..=400 {
+            track.predict(0.17);
+            let t = 0.17 * f64::from(k);
+            let (left, right) = (20.0 * t - t, 20.0 * t + t);
+            let at = [track.lag_us() - 0.5 * track.delay_us(), track.lag_us() + 0.5 * track.delay_us()];
+            track.update(&seen(left - at[0], right - at[1]), [0.0; 2]);
+        }
+        assert!((track.delay().0 - 136.0).abs() < 1.0, "{:?}", track.delay());
+        assert!((track.rate().0 - 2.0).abs() < 0.05, "{:?}", track.rate());
+        assert!((track.clock().0 - 20.0).abs() < 0.2, "{:?}", track.clock());
+    }
+
+    #[test]
+    fn what_tells_only_the_common_lag_leaves_the_delay_unknown() {
+        let mut track = Track::new(0.0, [0.0, 3.0], 0.0, 1.0);
+        for _ in 0..100 {
+            track.predict(0.17);
+            track.update(&Shifts { information: [[0.01, 0.01], [0.01, 0.01]], vector: [0.0; 2] }, [0.0; 2]);
+        }
+        assert!(track.delay().1 > 30.0, "{:?}", track.delay());
+        assert!(track.clock().1 < 1.0, "{:?}", track.clock());
+    }
+
+    #[test]
+    fn innovations_wider_than_claimed_widen_the_uncertainty() {
+        let run = |size: f64| {
+            let mut track = Track::new(0.0, [0.0, 3.0], 0.0, 1.0);
+            for k in 0..200 {
+                track.predict(0.17);
+                let sign = if k % 2 == 0 { size } else { -size };
+                track.update(&seen(sign, -sign), [0.0; 2]);
+            }
+            track.delay().1
+        };
+        assert!(run(40.0) > 1.5 * run(10.0), "{} {}", run(40.0), run(10.0));
+    }
+}
