@@ -28,15 +28,23 @@ pub struct RoomSpec {
     pub seed: u64,
 }
 
-/// A reflecting plane below the microphone, too small for low frequencies.
+/// A reflecting plane below the microphone. Sound whose waves are too long for it bends around it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Table {
     /// Its surface is this far below the microphone.
     pub below_m: f64,
     /// Amplitude that comes back, 0 to 1.
     pub reflects: f64,
-    /// Below this frequency sound bends around it.
-    pub from_hz: f64,
+    /// Area of its top.
+    pub area_m2: f64,
+}
+
+impl Table {
+    /// Below this frequency a table reflects less by 6 dB an octave, for sound that comes from `above` (sine of
+    /// its elevation) and far: Rindel's limit (Acoustics Letters 9, 1986) with the microphone as the near end.
+    pub fn limit_hz(&self, above: f64) -> f64 {
+        SOUND_M_S * self.below_m / (self.area_m2 * above * above).max(1e-6)
+    }
 }
 
 impl RoomSpec {

@@ -129,8 +129,9 @@ impl<'a> Paths<'a> {
         let below = [x, y, z - 2.0 * table.below_m];
         let far = distance(loudspeaker.place_m, below);
         let side = loudspeaker.directivity.spectrum(loudspeaker.cosine_to(below));
+        let limit_hz = table.limit_hz((loudspeaker.place_m[2] - below[2]) / far);
         let small = |bin: usize| {
-            let x = Complex::new(0.0, bin_hz(bin) / table.from_hz.max(1.0));
+            let x = Complex::new(0.0, bin_hz(bin) / limit_hz);
             x / (x + 1.0)
         };
         let small: Spectrum = (0..BINS).map(small).collect();

@@ -90,7 +90,7 @@ fn random_room(rng: &mut Rng, seed: u64) -> RoomSpec {
     let table = rng.chance(TABLES).then(|| Table {
         below_m: rng.between(0.03, 0.2),
         reflects: rng.between(0.5, 0.9),
-        from_hz: rng.between(200.0, 600.0),
+        area_m2: rng.between(0.3, 1.6),
     });
     let height = if table.is_some() { (0.75, 1.0) } else { (0.5, 1.6) };
     let microphone_m = [

@@ -107,7 +107,7 @@ fn a_table_reflects_within_a_millisecond() {
     let mut room = RoomSpec::with_distances(&[2.0], 0.3, 1);
     room.loudspeakers[0].place_m[2] += 0.5;
     let without = responses(&room).remove(0);
-    room.table = Some(Table { below_m: 0.1, reflects: 0.8, from_hz: 300.0 });
+    room.table = Some(Table { below_m: 0.1, reflects: 0.8, area_m2: 1.0 });
     let with = responses(&room).remove(0);
     let added: Vec<f32> = with.iter().zip(&without).map(|(a, b)| a - b).collect();
     let place = |x: &[f32]| x.iter().enumerate().max_by(|a, b| a.1.abs().total_cmp(&b.1.abs())).unwrap().0;
