@@ -38,6 +38,8 @@ pub mod calibrate;
 
 pub mod comb;
 
+pub mod report;
+
 pub mod tracks;
 
 pub use analyse::{analyse, analyse_found};
