@@ -35,6 +35,8 @@ mod generate;
 
 mod demo;
 
+mod lab;
+
 use std::process::ExitCode;
 
 use clap::Parser;

@@ -125,6 +125,7 @@ pub const LAWS: [Law; 13] = [
             "antiphon-net",
             "antiphon-playout",
             "antiphon-proto",
+            "antiphon-sim",
             "antiphon-speaker",
         ],
         ..EDGE

@@ -1,6 +1,7 @@
 //! A microphone and what stands behind it: another clock, noise, gain control, a full scale.
 
 use super::RATE;
+use super::between::{Between, HALF};
 use super::noise::{Noise, band_rms};
 use crate::rng::Rng;
 
@@ -104,60 +105,17 @@ impl Microphone {
     }
 }
 
-/// Taps on each side.
-const HALF: usize = 24;
-/// Places between two samples for which the taps are tabled; between those a straight line.
-const PHASES: usize = 512;
-/// Kaiser shape: 90 dB.
-const BETA: f64 = 9.0;
-
 /// The same sound on a clock that makes `rate` frames while this one makes one; clean up to 18 kHz.
 pub fn at_rate(samples: &[f32], rate: f64) -> Vec<f32> {
     if rate == 1.0 {
         return samples.to_vec();
     }
-    let table = taps();
+    let between = Between::new();
     let mut padded = vec![0.0; HALF];
     padded.extend(samples);
     padded.resize(padded.len() + HALF + 1, 0.0);
     let frames = ((samples.len().max(1) - 1) as f64 * rate) as usize;
-    let value = |n: usize| {
-        let at = n as f64 / rate;
-        let whole = at as usize;
-        let phase = (at - whole as f64) * PHASES as f64;
-        let (row, part) = (phase as usize, phase.fract() as f32);
-        let window = &padded[whole + 1..whole + 1 + 2 * HALF];
-        let taps = table[row].iter().zip(&table[row + 1]);
-        window.iter().zip(taps).map(|(x, (a, b))| x * (a + (b - a) * part)).sum()
-    };
-    (0..frames).map(value).collect()
-}
-
-fn taps() -> Vec<[f32; 2 * HALF]> {
-    let row = |phase: usize| {
-        std::array::from_fn(|tap| {
-            let distance = tap as f64 + 1.0 - HALF as f64 - phase as f64 / PHASES as f64;
-            (sinc(distance) * kaiser(distance / HALF as f64)) as f32
-        })
-    };
-    (0..=PHASES).map(row).collect()
-}
-
-fn sinc(x: f64) -> f64 {
-    let x = x * std::f64::consts::PI;
-    if x.abs() < 1e-9 { 1.0 } else { x.sin() / x }
-}
-
-fn kaiser(x: f64) -> f64 {
-    let bessel_i0 = |x: f64| {
-        let (mut sum, mut term) = (1.0, 1.0);
-        for k in 1..40 {
-            term *= (x / (2.0 * f64::from(k))).powi(2);
-            sum += term;
-        }
-        sum
-    };
-    bessel_i0(BETA * (1.0 - x * x).max(0.0).sqrt()) / bessel_i0(BETA)
+    (0..frames).map(|n| between.at(&padded, n as f64 / rate + HALF as f64)).collect()
 }
 
 #[cfg(test)]

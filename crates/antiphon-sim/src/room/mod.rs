@@ -30,6 +30,8 @@ pub mod convolver;
 
 pub mod noise;
 
+pub mod between;
+
 pub mod microphone;
 
 pub mod oracle;
