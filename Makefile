@@ -21,9 +21,11 @@ test: setup
 test-slow: setup
 	$(CARGO) test --locked --workspace --release -- --ignored
 
-# The spread of two made-up recordings, by antiphon-measure and by scripts/check_spread.py: within 1 us.
+# The spread of two made-up recordings, by antiphon-measure and by scripts/check_spread.py: within 1 us;
+# and the delay in made-up recordings of the measure track, by the lab and by scripts/check_measure.py.
 cross-check: setup
 	$(CARGO) run --locked --quiet --package antiphon-measure --example cross_check -- scripts/check_spread.py
+	$(CARGO) run --locked --quiet --package antiphon-measure --example cross_check_lab -- scripts/check_measure.py
 
 check: setup
 	$(CARGO) fmt --all --check

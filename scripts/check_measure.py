@@ -25,17 +25,24 @@ BLOCK = 65_536
 GATE = 48
 BAND_HZ = (1_000.0, 8_000.0)
 AUDIBLE_HZ = (400.0, 14_000.0)
+COARSE_HZ = (300.0, 500.0)
 
 
-def lag_of(piece, heard):
-    """Where `piece` lies in `heard`, in frames, to a fraction of one; by whitened correlation."""
+def lag_of(piece, heard, band_hz, near=None):
+    """Where `piece` lies in `heard`, in frames, to a fraction of one; by correlation in a band;
+    whitened and within 30 ms of `near`, if that is known."""
     size = 1 << (len(heard) + len(piece) - 1).bit_length()
     cross = np.fft.rfft(heard, size) * np.conj(np.fft.rfft(piece, size))
     hz = np.fft.rfftfreq(size, 1 / RATE)
-    cross[(hz < AUDIBLE_HZ[0]) | (hz > AUDIBLE_HZ[1])] = 0
-    found = np.fft.irfft(cross / (np.abs(cross) + 1e-3 * np.abs(cross).max()), size)[: len(heard)]
-    at = int(np.argmax(np.abs(found)))
-    return at + summit(np.abs(found[at - 1 : at + 2])) if 0 < at < len(found) - 1 else float(at)
+    cross[(hz < band_hz[0]) | (hz > band_hz[1])] = 0
+    if near is not None:
+        cross /= np.abs(cross) + 1e-3 * np.abs(cross).max()
+    found = np.abs(np.fft.irfft(cross, size)[: len(heard)])
+    if near is not None:
+        outside = np.abs(np.arange(len(found)) - near) > 0.03 * RATE
+        found[outside] = 0
+    at = int(np.argmax(found))
+    return at + summit(found[at - 1 : at + 2]) if 0 < at < len(found) - 1 else float(at)
 
 
 def summit(three):
@@ -47,12 +54,17 @@ def summit(three):
 
 
 def recorder_ratio(track, heard, sounding):
-    """Frames of the recorder for one of the track, and the lag at the begin."""
+    """Frames of the recorder for one of the track, and the lag at the begin.
+
+    The track repeats itself, so a part of it fits in many places; all of it fits best in one. At low
+    frequencies a wrong clock smears that place little. One period beside it would cost that period
+    of the recording and nothing else."""
     begin, end = sounding
-    length = (end - begin) // 4
     mono = track[:, 0]
+    coarse = lag_of(mono[begin:end], heard, COARSE_HZ) - begin
+    length = (end - begin) // 4
     early, late = begin, end - length
-    lags = [lag_of(mono[at : at + length], heard) - at for at in (early, late)]
+    lags = [lag_of(mono[at : at + length], heard, AUDIBLE_HZ, coarse + at) - at for at in (early, late)]
     return 1 + (lags[1] - lags[0]) / (late - early), lags[0]
 
 
@@ -84,7 +96,8 @@ def responses(track, heard):
     spectrum = np.linalg.solve(s_xx, s_xy[..., None])[..., 0].T
     hz = np.fft.rfftfreq(BLOCK, 1 / RATE)
     spectrum[:, (hz < AUDIBLE_HZ[0]) | (hz > AUDIBLE_HZ[1])] = 0
-    return np.fft.irfft(spectrum)
+    # Lag 0 in the middle: the right speaker may be the earlier one.
+    return np.roll(np.fft.irfft(spectrum), BLOCK // 2, axis=1)
 
 
 def first_arrival(response):
@@ -133,7 +146,7 @@ def main():
     frames = np.arange(begin, end)
     aligned = resample(heard, lag + loud[0] + (frames - loud[0]) * ratio)
     left, right = responses(track[begin:end], aligned)
-    print(json.dumps({"delay_us": delay_us(left, right), "recorder_ppm": (ratio - 1) * 1e6, "lag_s": lag / RATE}))
+    print(json.dumps({"delay_us": delay_us(left, right), "recorder_ppm": (ratio - 1) * 1e6}))
 
 
 if __name__ == "__main__":
