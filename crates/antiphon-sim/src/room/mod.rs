@@ -38,6 +38,8 @@ pub mod oracle;
 
 pub mod scene;
 
+pub mod trial;
+
 mod geometry;
 
 pub use geometry::{RoomSpec, Table};
