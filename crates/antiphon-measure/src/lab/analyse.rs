@@ -1,7 +1,7 @@
 //! One recording, from samples to numbers: the steps in their order.
 
 use super::analysis::{Analysis, ChannelFacts, Options, Recorded};
-use super::arrival::{self, Arrival};
+use super::arrival::Arrival;
 use super::clock::Reader;
 use super::excitation::Excitation;
 use super::impulse::{Deconvolver, Responses};
@@ -203,9 +203,8 @@ impl Round {
     fn compare(deconvolver: &Deconvolver, periods: &[Spectrum], gains: &[f64]) -> Option<Self> {
         let mean = periods::mean(periods, gains);
         let responses = deconvolver.solve(&mean.spectrum);
-        let noise = scatter(&responses.impulse);
-        let arrivals: Vec<Option<Arrival>> =
-            responses.impulse.iter().map(|r| arrival::find(r, noise)).collect();
+        let noise = responses.noise();
+        let arrivals = responses.arrivals();
         arrivals.iter().flatten().next()?;
         let first: Vec<Option<usize>> = arrivals.iter().map(|a| a.map(|a| a.first)).collect();
         let follower = Follower::new(deconvolver, &responses.spectra, &first);
@@ -288,13 +287,4 @@ pub(crate) fn mean_drift(drifts: &[Estimate], arrivals: &[Option<Arrival>]) -> O
         let sd = heard().map(|d| d.sd * d.sd).sum::<f64>().sqrt() / n;
         Estimate { value, sd }
     })
-}
-
-/// Standard deviation of the responses' quietest part.
-pub(crate) fn scatter(impulse: &[Vec<f64>]) -> f64 {
-    let one = |samples: &Vec<f64>| {
-        let mut sizes: Vec<f64> = samples.iter().step_by(7).map(|x| x.abs()).collect();
-        median(&mut sizes) / 0.6745
-    };
-    impulse.iter().map(one).fold(0.0, f64::max)
 }

@@ -9,7 +9,9 @@
 
 use realfft::num_complex::Complex;
 
+use super::arrival::{self, Arrival, Look};
 use super::excitation::Excitation;
+use super::periods::median;
 use crate::transform::Transform;
 
 const PERIOD: usize = Excitation::PERIOD;
@@ -27,6 +29,9 @@ const FAINT: f64 = 1e-4;
 /// 0.1 ms short, and 1 to 8 kHz are as they were recorded.
 const RISE_HZ: (f64, f64) = (320.0, 900.0);
 const FALL_HZ: (f64, f64) = (9_000.0, 15_500.0);
+/// The envelope's band rises and falls more gently: it does not ring.
+const ENVELOPE_RISE_HZ: (f64, f64) = (500.0, 3_500.0);
+const ENVELOPE_FALL_HZ: (f64, f64) = (4_000.0, 15_500.0);
 
 /// Divides periods of the recording by the sequences of all channels.
 pub(crate) struct Deconvolver {
@@ -35,8 +40,9 @@ pub(crate) struct Deconvolver {
     sequences: Vec<Vec<Complex<f64>>>,
     /// 1 over the power of every bin, fading to 0 at the band's edges; the same for all channels.
     inverse: Vec<f64>,
-    /// The shape that the responses are looked at with: 0 to 1.
+    /// The shapes that the responses and their envelopes are looked at with: 0 to 1.
     window: Vec<f64>,
+    envelope_window: Vec<f64>,
 }
 
 /// What one period told of all channels.
@@ -44,11 +50,38 @@ pub(crate) struct Responses {
     /// For each channel one circular response of a period, band-limited by the analysis window: what
     /// is at 0 came without delay.
     pub(crate) impulse: Vec<Vec<f64>>,
+    /// For each channel the envelope of its upper band.
+    pub(crate) envelope: Vec<Vec<f64>>,
     /// For each channel the spectrum of its response as far as it stands out of the noise, all of the
     /// band.
     pub(crate) spectra: Vec<Vec<Complex<f64>>>,
     /// Spectrum of what no channel explains.
     pub(crate) residual: Vec<Complex<f64>>,
+}
+
+impl Responses {
+    /// The direct sound of every channel that is heard.
+    pub(crate) fn arrivals(&self) -> Vec<Option<Arrival>> {
+        let (noise, envelope_noise) = (self.noise(), quietest(&self.envelope));
+        let look =
+            |c: usize| Look { samples: &self.impulse[c], envelope: &self.envelope[c], noise, envelope_noise };
+        (0..self.impulse.len()).map(|c| arrival::find(&look(c))).collect()
+    }
+
+    /// Standard deviation of a sample of the responses, by their quietest part.
+    pub(crate) fn noise(&self) -> f64 {
+        quietest(&self.impulse)
+    }
+}
+
+/// The standard deviation of normally distributed samples of which half are this small: of the
+/// channel in which that is most.
+fn quietest(samples: &[Vec<f64>]) -> f64 {
+    let one = |samples: &Vec<f64>| {
+        let mut sizes: Vec<f64> = samples.iter().step_by(7).map(|x| x.abs()).collect();
+        median(&mut sizes) / 0.6745
+    };
+    samples.iter().map(one).fold(0.0, f64::max)
 }
 
 impl Deconvolver {
@@ -60,7 +93,9 @@ impl Deconvolver {
         let floor = FAINT * power.iter().copied().fold(0.0, f64::max);
         let inverse = power.iter().map(|p| if *p > floor { 1.0 / p } else { 0.0 }).collect();
         let window = (0..power.len()).map(|bin| window(hz(bin))).collect();
-        Self { transform, sequences, inverse, window }
+        let envelope = |bin: usize| between(hz(bin), ENVELOPE_RISE_HZ, ENVELOPE_FALL_HZ);
+        let envelope_window = (0..power.len()).map(envelope).collect();
+        Self { transform, sequences, inverse, window, envelope_window }
     }
 
     pub(crate) fn channels(&self) -> usize {
@@ -95,6 +130,14 @@ impl Deconvolver {
         (2.0 * sum).sqrt() / PERIOD as f64
     }
 
+    /// Size of the analytic signal of a response's upper band.
+    fn envelope(&self, response: &[Complex<f64>]) -> Vec<f64> {
+        let shaped = || response.iter().zip(&self.envelope_window).map(|(h, w)| h * w);
+        let real = self.transform.inverse(shaped().collect());
+        let turned = self.transform.inverse(shaped().map(|x| Complex::new(x.im, -x.re)).collect());
+        real.iter().zip(turned).map(|(a, b)| a.hypot(b)).collect()
+    }
+
     /// All responses in one period of the recording (its spectrum).
     pub(crate) fn solve(&self, period: &[Complex<f64>]) -> Responses {
         let mut residual = period.to_vec();
@@ -110,13 +153,17 @@ impl Deconvolver {
             }
             left = now;
         }
-        let whole = |c: usize| -> Vec<f64> {
+        let whole = |c: usize| -> Vec<Complex<f64>> {
             let rest = self.divide(c, &residual);
-            let sum: Vec<_> = spectra[c].iter().zip(&rest).map(|(known, rest)| known + rest).collect();
-            self.windowed(&sum)
+            spectra[c].iter().zip(&rest).map(|(known, rest)| known + rest).collect()
         };
-        let impulse = (0..self.channels()).map(whole).collect();
-        Responses { impulse, spectra, residual }
+        let (impulse, envelope) = (0..self.channels())
+            .map(|c| {
+                let whole = whole(c);
+                (self.windowed(&whole), self.envelope(&whole))
+            })
+            .unzip();
+        Responses { impulse, envelope, spectra, residual }
     }
 
     /// Takes what stands out of channel `c` from the residual into what is known of it.
@@ -173,10 +220,15 @@ pub(crate) fn bin(hz: f64) -> usize {
     (hz * PERIOD as f64 / Excitation::RATE_HZ).round() as usize
 }
 
-fn window(hz: f64) -> f64 {
+/// The analysis window.
+pub(crate) fn window(hz: f64) -> f64 {
+    between(hz, RISE_HZ, FALL_HZ)
+}
+
+fn between(hz: f64, rise: (f64, f64), fall: (f64, f64)) -> f64 {
     let ramp = |(from, to): (f64, f64)| {
         let x = ((hz - from) / (to - from)).clamp(0.0, 1.0);
         0.5 - 0.5 * (std::f64::consts::PI * x).cos()
     };
-    ramp(RISE_HZ) * (1.0 - ramp(FALL_HZ))
+    ramp(rise) * (1.0 - ramp(fall))
 }

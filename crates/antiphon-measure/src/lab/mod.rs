@@ -18,6 +18,8 @@ mod impulse;
 
 mod arrival;
 
+mod surface;
+
 mod place;
 
 mod track;

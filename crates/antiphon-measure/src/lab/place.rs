@@ -4,7 +4,6 @@
 //! the rest: the fade-in's period is heard at a fifth of the full level, then come the periods at full
 //! level, and after them what the fade-out leaves.
 
-use super::arrival;
 use super::excitation::Excitation;
 use super::impulse::Deconvolver;
 use super::measurement::Polarity;
@@ -41,21 +40,25 @@ pub(crate) fn locate(
     let begin = ((range.0 + range.1) / 2.0) as isize - PERIOD as isize / 2;
     let middle = periods::cut(deconvolver, timeline, begin, 1).pop()?;
     let responses = deconvolver.solve(&middle);
-    let noise = super::analyse::scatter(&responses.impulse);
-    let arrivals: Vec<_> = responses.impulse.iter().map(|r| arrival::find(r, noise)).collect();
+    let arrivals = responses.arrivals();
     let first: Vec<Option<usize>> = arrivals.iter().map(|a| a.map(|a| a.first)).collect();
     let follower = Follower::new(deconvolver, &responses.spectra, &first);
     let strongest = (0..first.len()).filter(|&c| first[c].is_some()).max_by(|&a, &b| {
-        let size = |c: usize| arrivals[c].map_or(0.0, |a: arrival::Arrival| a.peak_to_noise);
+        let size = |c: usize| arrivals[c].map_or(0.0, |a| a.peak_to_noise);
         size(a).total_cmp(&size(b))
     })?;
     let anchor = first[strongest]? as isize;
     let half = PERIOD as isize / 2;
     // Circular delays against the strongest channel, so that nearly equal ones are not a period apart.
     let near = |first: usize| (first as isize - anchor + half).rem_euclid(PERIOD as isize) - half + anchor;
-    let profiles: Vec<Option<Profile>> = (0..first.len())
-        .map(|c| Some(Profile::new(deconvolver, &follower, timeline, c, begin, near(first[c]?))))
-        .collect();
+    // All count their periods from the same one, the last that begins before the recording everywhere.
+    let back = (begin + anchor + half).div_euclid(PERIOD as isize) + 1;
+    let profile = |c: usize| {
+        let first = near(first[c]?);
+        let origin = begin + first - back * PERIOD as isize;
+        Some(Profile::new(deconvolver, &follower, timeline, c, origin, first))
+    };
+    let profiles: Vec<Option<Profile>> = (0..first.len()).map(profile).collect();
     let common = profiles.iter().flatten().fold(Fits::default(), |sum, p| sum.plus(&p.fits(excitation)));
     let common = common.best();
     let place = |p: &Profile| {
@@ -90,18 +93,16 @@ struct Profile {
 }
 
 impl Profile {
-    /// `taught` is where the period begins that taught the follower, `first` the channel's delay in it.
+    /// Of periods from frame `begin` on; `first` is the channel's delay in what taught the follower.
     fn new(
         deconvolver: &Deconvolver,
         follower: &Follower,
         timeline: &[f32],
         channel: usize,
-        taught: isize,
+        begin: isize,
         first: isize,
     ) -> Self {
         let period = PERIOD as isize;
-        let arrives = taught + first;
-        let begin = arrives.rem_euclid(period) - period;
         let count = (timeline.len() as isize - begin) / period + 1;
         let gain = |k: isize| {
             let from = begin + k * period;
@@ -134,7 +135,7 @@ impl Profile {
             }
             1.0 - cross.max(0.0).powi(2) / own / total
         };
-        Fits { origin: self.begin, first, costs: (first..self.gains.len() as isize + 1).map(cost).collect() }
+        Fits { first, costs: (first..self.gains.len() as isize + 1).map(cost).collect() }
     }
 
     /// Frames at full level that were not heard at the begin and at the end.
@@ -156,7 +157,6 @@ impl Profile {
 /// How badly each offset fits: 0 is exact, 1 is not at all.
 #[derive(Default)]
 struct Fits {
-    origin: isize,
     first: isize,
     costs: Vec<f64>,
 }
@@ -173,9 +173,11 @@ impl Fits {
 
     fn plus(mut self, other: &Self) -> Self {
         if self.costs.is_empty() {
-            return Self { origin: other.origin, first: other.first, costs: other.costs.clone() };
+            return Self { first: other.first, costs: other.costs.clone() };
         }
+        // One channel may have a period more at the end than another.
         self.costs.iter_mut().zip(&other.costs).for_each(|(a, b)| *a += b);
+        self.costs.truncate(other.costs.len());
         self
     }
 }

@@ -11,6 +11,7 @@ use super::measurement::{Polarity, RecorderResult, TrackPoint};
 use super::place::Place;
 use super::response;
 use super::search::Found;
+use super::surface;
 
 const PERIOD: usize = Excitation::PERIOD;
 const FRAME_US: f64 = 1e6 / Excitation::RATE_HZ;
@@ -83,7 +84,7 @@ impl Numbers<'_> {
             heard: true,
             arrival_us: Estimate {
                 value: begin + self.arrival_frame(&arrival, &place) * FRAME_US,
-                sd: arrival.delay.sd * FRAME_US,
+                sd: arrival.delay.sd.hypot(surface::DOUBT * arrival.doubt) * FRAME_US,
             },
             level_db: 10.0 * power.max(1e-20).log10(),
             polarity: arrival.polarity,
@@ -127,7 +128,15 @@ impl Numbers<'_> {
     fn pairs(&self, channels: &[ChannelResult]) -> Vec<PairResult> {
         let heard = |&(a, b): &(usize, usize)| channels[a].heard && channels[b].heard;
         let all = (0..channels.len()).flat_map(|a| (a + 1..channels.len()).map(move |b| (a, b)));
-        all.filter(heard).map(|(a, b)| pair(channels, a, b)).collect()
+        all.filter(heard).map(|(a, b)| pair(channels, a, b, self.pair_sd(a, b))).collect()
+    }
+
+    /// Standard deviation of the delay between two channels, in microseconds. The same surface, or the
+    /// same model of speaker, moves both alike.
+    fn pair_sd(&self, a: usize, b: usize) -> f64 {
+        let of = |c: usize| self.heard.arrivals[c].map_or((0.0, 0.0), |a| (a.delay.sd, a.doubt));
+        let ((sd_a, doubt_a), (sd_b, doubt_b)) = (of(a), of(b));
+        sd_a.hypot(sd_b).hypot(surface::DOUBT * (doubt_b - doubt_a)) * FRAME_US
     }
 
     fn recorder(&self) -> RecorderResult {
@@ -211,12 +220,9 @@ impl Numbers<'_> {
     }
 }
 
-fn pair(channels: &[ChannelResult], a: usize, b: usize) -> PairResult {
+fn pair(channels: &[ChannelResult], a: usize, b: usize, sd: f64) -> PairResult {
     let (one, other) = (&channels[a], &channels[b]);
-    let delay_us = Estimate {
-        value: other.arrival_us.value - one.arrival_us.value,
-        sd: one.arrival_us.sd.hypot(other.arrival_us.sd),
-    };
+    let delay_us = Estimate { value: other.arrival_us.value - one.arrival_us.value, sd };
     let level_diff_db = other.level_db - one.level_db;
     let opposed = matches!(
         (one.polarity, other.polarity),

@@ -81,8 +81,11 @@ impl Follower {
         }
         let step = -std::f64::consts::TAU * (advance % Excitation::PERIOD) as f64 / Excitation::PERIOD as f64;
         let mut cross = vec![Complex::default(); expected.len()];
+        let turn = Complex::from_polar(1.0, step);
+        let mut phase = Complex::from_polar(1.0, step * bin(BAND_HZ.0) as f64);
         for i in bin(BAND_HZ.0)..bin(BAND_HZ.1) {
-            cross[i] = expected[i].conj() * period[i] * Complex::from_polar(1.0, step * i as f64);
+            cross[i] = expected[i].conj() * period[i] * phase;
+            phase *= turn;
         }
         let own: f64 = in_band(expected).map(|x| x.norm_sqr()).sum();
         let lags = deconvolver.transform().inverse(cross.clone());
