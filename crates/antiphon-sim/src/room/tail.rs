@@ -7,7 +7,7 @@ use super::RATE;
 use super::geometry::RoomSpec;
 use super::images::Response;
 use super::loudspeaker::Loudspeaker;
-use super::spectrum::{BANDS, band_weights};
+use super::spectrum::{BANDS, CENTRES_HZ, band_weights};
 use crate::rng::Rng;
 
 /// The images' power is taken from this stretch before they give way.
@@ -44,7 +44,8 @@ fn level_at_end(samples: &[f32], step: f64) -> f64 {
     (sum / samples.len().max(1) as f64).sqrt()
 }
 
-/// The samples, shared out over the octave bands; together they are what they were.
+/// The samples, shared out over the octave bands; together they are what they were above 125 Hz. Images all push
+/// the same way: the pressure that they pile up below the lowest octave is no sound, and no tail continues it.
 fn in_bands(samples: &[f32]) -> [Vec<f32>; BANDS] {
     let n = (2 * samples.len()).next_power_of_two().max(2);
     let mut planner = RealFftPlanner::<f32>::new();
@@ -53,11 +54,16 @@ fn in_bands(samples: &[f32]) -> [Vec<f32>; BANDS] {
     padded.resize(n, 0.0);
     let mut spectrum = forward.make_output_vec();
     forward.process(&mut padded, &mut spectrum).expect("both have the planned lengths");
-    let weights: Vec<_> = (0..spectrum.len()).map(|bin| band_weights(bin as f64 * RATE / n as f64)).collect();
+    let weights: Vec<_> = (0..spectrum.len()).map(|bin| tail_weights(bin as f64 * RATE / n as f64)).collect();
     std::array::from_fn(|band| {
         let mut part: Vec<Complex<f32>> =
             spectrum.iter().zip(&weights).map(|(x, w)| x * (w[band] / n as f64) as f32).collect();
         inverse.process(&mut part, &mut padded).expect("both have the planned lengths");
         padded[..samples.len()].to_vec()
     })
+}
+
+fn tail_weights(hz: f64) -> [f64; BANDS] {
+    let below = (1.0 + (hz.max(1.0) / CENTRES_HZ[0]).log2()).clamp(0.0, 1.0);
+    band_weights(hz).map(|weight| weight * below)
 }
