@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::measurement::CalibrateReport;
+
 /// Number of the schema; fields are only ever added under one number.
 pub const DEMO_SCHEMA: u32 = 1;
 
@@ -57,6 +59,26 @@ pub struct DemoReport {
     pub verdict: String,
     /// Directory of the recordings.
     pub files: String,
+}
+
+/// What `antiphon demo --calibrate` found. `before` and `after` come from the recorded samples,
+/// `calibration` from a microphone.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CalibratedReport {
+    /// [`DEMO_SCHEMA`].
+    pub schema: u32,
+    /// By how much the right speaker is late, which the calibration was not told.
+    pub hidden_ms: u32,
+    /// Music before the calibration.
+    pub before: DemoReport,
+    /// What the calibration printed.
+    pub calibration: CalibrateReport,
+    /// The same music after it.
+    pub after: DemoReport,
+    /// Whether 95 of 100 moments of the music after it were within 60 us, of a run that counts.
+    pub together: bool,
+    /// One line for people.
+    pub verdict: String,
 }
 
 /// Percentiles of unsigned values, and the median of the signed ones, in microseconds.

@@ -13,6 +13,7 @@ use antiphon_proto::session::Codec;
 use clap::{ArgAction, Parser, Subcommand};
 
 use crate::demo::DemoArgs;
+use crate::lab::{CalibrateArgs, MeasureArgs, SignalArgs};
 use crate::plan::{Place, Volume, parse_signed_span, parse_span};
 
 /// One source on two or more speakers, exactly together
@@ -70,6 +71,15 @@ pub enum Verb {
 
     /// Control what is playing
     Ctl(CtlArgs),
+
+    /// Test tracks: listed, written as WAV or FLAC, or played
+    Signal(SignalArgs),
+
+    /// Say from a recording how far apart two speakers are, of any kind and make
+    Measure(MeasureArgs),
+
+    /// Bring speakers together by a microphone: measure, correct, check, and keep what is better
+    Calibrate(CalibrateArgs),
 
     /// Show a code that pairs one speaker on another machine
     Access(HubOnlyArgs),
@@ -175,6 +185,14 @@ pub struct PlayArgs {
     #[arg(long, value_name = "FORMAT")]
     pub format: Option<PcmFormat>,
 
+    /// Who plays
+    #[command(flatten)]
+    pub on: AudienceArgs,
+}
+
+/// Who plays, where, and how late: the same for every verb that plays.
+#[derive(Debug, Clone, clap::Args)]
+pub struct AudienceArgs {
     /// A speaker that plays the left channel
     #[arg(long, value_name = "NAME")]
     pub left: Vec<String>,

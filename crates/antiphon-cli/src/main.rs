@@ -33,9 +33,9 @@ mod load;
 
 mod generate;
 
-mod demo;
-
 mod lab;
+
+mod demo;
 
 use std::process::ExitCode;
 
@@ -76,6 +76,9 @@ fn work(verb: Verb) -> Result<Exit, Failure> {
         Verb::Codec(args) => settings::codec(&args),
         Verb::Latency(args) => settings::latency(&args),
         Verb::Ctl(args) => settings::ctl(&args),
+        Verb::Signal(args) => lab::signal(args),
+        Verb::Measure(args) => lab::measure(&args),
+        Verb::Calibrate(args) => lab::calibrate(&args),
         Verb::Access(args) => settings::access(&args),
         Verb::Impair(args) => instruments::impair(args),
         Verb::Witness(args) => instruments::witness(args),
@@ -86,8 +89,12 @@ fn work(verb: Verb) -> Result<Exit, Failure> {
 }
 
 /// Figures that the machine's own stalls have spoilt are no figures.
-fn demo_exit(report: antiphon_api::demo::DemoReport) -> Exit {
-    match (report.conclusive, report.in_time) {
+fn demo_exit(told: demo::Told) -> Exit {
+    let (conclusive, together) = match told {
+        demo::Told::Played(report) => (report.conclusive, report.in_time),
+        demo::Told::Calibrated(report) => (report.after.conclusive, report.together),
+    };
+    match (conclusive, together) {
         (false, _) => Exit::Untrustworthy,
         (true, false) => Exit::Failed,
         (true, true) => Exit::Ok,

@@ -7,7 +7,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use antiphon_base::{SampleRate, Timestamp, True};
+use antiphon_base::{Frames, SampleRate, Timestamp, True};
 
 use crate::interpolate;
 use crate::timeline::{TimelineError, TrueTimeline};
@@ -112,6 +112,17 @@ impl Recording {
         Self { rate: SampleRate::MEDIA, samples, timeline }
     }
 
+    /// What of it sounded from `from` until `to`, with its true time.
+    pub fn part(&self, from: Timestamp<True>, to: Timestamp<True>) -> Self {
+        let frame = |at: Timestamp<True>| {
+            let frame = self.timeline.frame_at(0.0, at).ceil();
+            frame.clamp(0.0, self.samples.len() as f64) as usize
+        };
+        let (first, end) = (frame(from), frame(to));
+        let samples = self.samples[first..end.max(first)].to_vec();
+        Self { rate: self.rate, samples, timeline: self.timeline.from_frame(Frames(first as i64)) }
+    }
+
     /// The same sound at the media rate: what has that nominal rate already is returned as it is;
     /// anything else is interpolated on its own true time axis.
     pub fn at_media_rate(self) -> Self {
@@ -195,6 +206,7 @@ fn read_timeline(path: &Path) -> Result<TrueTimeline, RecordingError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::timeline::Segment;
 
     #[test]
     fn a_recording_comes_back_with_the_channel_asked_for_and_its_time() {
@@ -208,6 +220,29 @@ mod tests {
         assert_eq!(right.samples, vec![-0.1, 0.0]);
         assert_eq!(right.timeline, timeline);
         assert!(matches!(Recording::read(&path, 2), Err(RecordingError::Unusable { .. })));
+    }
+
+    #[test]
+    fn a_part_of_a_recording_sounded_when_it_did_in_the_whole() {
+        let segment = |frame, at_ms: i64, rate_hz| Segment {
+            frame: Frames(frame),
+            at: Timestamp::from_ns(at_ms * 1_000_000),
+            rate_hz,
+        };
+        let segments = vec![segment(0, 1_000, 48_000.0), segment(24_000, 1_500, 47_000.0)];
+        let timeline = TrueTimeline::new(segments).unwrap();
+        let samples = (0..48_000).map(|n| n as f32).collect();
+        let whole = Recording { rate: SampleRate::MEDIA, samples, timeline };
+        for (from_ms, to_ms) in [(0, 9_000), (1_250, 1_400), (1_250, 1_700), (1_600, 1_900)] {
+            let [from, to] = [from_ms, to_ms].map(|ms: i64| Timestamp::from_ns(ms * 1_000_000));
+            let part = whole.part(from, to);
+            for n in [0, part.samples.len() - 1] {
+                let at = part.timeline.ns_at(n as f64, from);
+                let wanted = whole.timeline.ns_at(f64::from(part.samples[n]), from);
+                assert!((at - wanted).abs() < 2.0, "{from_ms}: frame {n} at {at}, not {wanted}");
+            }
+        }
+        assert_eq!(whole.part(Timestamp::from_ns(0), Timestamp::from_ns(5)).samples.len(), 0);
     }
 
     #[test]

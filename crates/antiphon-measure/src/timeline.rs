@@ -5,7 +5,7 @@
 //! from its frame until the next segment's. The format is three numbers in a list, so it is read
 //! here by [`TrueTimeline::parse`], strictly; JSON proper stays in `antiphon-api`.
 
-use antiphon_base::{Frames, Timestamp, True};
+use antiphon_base::{Frames, Span, Timestamp, True};
 
 /// More segments than this are refused: one a second for 12 days.
 pub const MAX_SEGMENTS: usize = 1 << 20;
@@ -80,6 +80,17 @@ impl TrueTimeline {
         Self::new(Parser { bytes: text.as_bytes(), at: 0 }.segments()?)
     }
 
+    /// The same for what begins with `frame`, which is then frame 0.
+    pub fn from_frame(&self, frame: Frames) -> Self {
+        let i = self.segments.partition_point(|s| s.frame <= frame).saturating_sub(1);
+        let origin = self.segments[i].at;
+        let at = origin.saturating_add(Span::from_ns(self.ns_at(frame.0 as f64, origin).round() as i64));
+        let first = Segment { frame: Frames(0), at, rate_hz: self.segments[i].rate_hz };
+        let later = self.segments[i + 1..].iter().filter(|s| s.frame > frame);
+        let later = later.map(|s| Segment { frame: s.frame - frame, ..*s });
+        Self { segments: std::iter::once(first).chain(later).collect() }
+    }
+
     /// The segments, in order.
     pub fn segments(&self) -> &[Segment] {
         &self.segments
@@ -87,7 +98,7 @@ impl TrueTimeline {
 
     /// When frame 0 sounded.
     pub fn start(&self) -> Timestamp<True> {
-        Timestamp::from_ns(self.segments[0].at.as_ns()).saturating_add(antiphon_base::Span::from_ns(
+        Timestamp::from_ns(self.segments[0].at.as_ns()).saturating_add(Span::from_ns(
             (-(self.segments[0].frame.0 as f64) * 1e9 / self.segments[0].rate_hz) as i64,
         ))
     }

@@ -16,6 +16,8 @@ mod detect;
 
 mod raw;
 
+mod memory;
+
 mod riff;
 
 mod mp4;
@@ -35,7 +37,7 @@ mod prefetch;
 pub use error::{Problem, SourceError};
 pub use pcm_format::{ParsePcmFormatError, PcmFormat, PcmSample};
 pub use prefetch::{PREFETCH, Prefetch, prefetch};
-pub use reader::{Damage, Source, SourceInfo, SourceSpec, open, open_raw};
+pub use reader::{Damage, Source, SourceInfo, SourceSpec, open, open_raw, open_samples};
 
 /// The most channels of a source.
 pub const MAX_CHANNELS: u16 = 8;

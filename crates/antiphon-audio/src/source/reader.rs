@@ -9,6 +9,7 @@ use antiphon_base::{Frames, SampleRate, Span};
 
 use super::detect::{PEEK, stranger};
 use super::media::MediaDecoder;
+use super::memory::MemoryDecoder;
 use super::raw::RawDecoder;
 use super::resample::Resample;
 use super::{Decode, PcmFormat, Problem, SourceError};
@@ -124,6 +125,27 @@ pub fn open_raw(input: Box<dyn Read + Send>, format: PcmFormat, name: &str) -> S
         seekable: false,
     };
     Source::new(info, Box::new(RawDecoder::new(input, format)))
+}
+
+/// `samples` at the media rate, `channels` of them interleaved, under the name `name`.
+///
+/// # Panics
+/// When the channels are none or the last frame is broken: a fault of the caller.
+pub fn open_samples(samples: Vec<f32>, channels: u16, name: &str) -> Source {
+    assert!(channels > 0 && samples.len().is_multiple_of(channels.into()), "a whole number of frames");
+    let info = SourceInfo {
+        name: name.to_string(),
+        title: None,
+        artist: None,
+        album: None,
+        frames: Some(Frames((samples.len() / usize::from(channels)) as i64)),
+        rate: SampleRate::MEDIA.hz(),
+        channels,
+        container: "memory",
+        codec: "pcm_f32le",
+        seekable: true,
+    };
+    Source::new(info, Box::new(MemoryDecoder::new(samples, channels)))
 }
 
 fn open_path(path: &Path) -> Result<Source, SourceError> {

@@ -31,24 +31,44 @@ const STALLS_TOLD: usize = 1_000;
 const RECOVERY: Span = Span::from_ms(500);
 
 pub(super) fn judge(plan: &DemoPlan, source: &[f32], run: &Run) -> Result<DemoReport, DemoError> {
+    let recordings = recordings(plan)?;
+    judge_part(plan, source, run, &recordings, "")
+}
+
+/// What both speakers converted, from the first frame to the last.
+pub(super) fn recordings(plan: &DemoPlan) -> Result<[Recording; 2], DemoError> {
+    let read = |name| Recording::read(&Rig::recording(&plan.out, name), 0);
+    let fault =
+        |e: antiphon_measure::recording::RecordingError| DemoError::Judge(plan.out.clone(), e.to_string());
+    Ok([read("left").map_err(fault)?, read("right").map_err(fault)?])
+}
+
+/// Judges one run of which `recordings` hold nothing but its music; `name` begins the names of files.
+pub(super) fn judge_part(
+    plan: &DemoPlan,
+    source: &[f32],
+    run: &Run,
+    [left, right]: &[Recording; 2],
+    name: &str,
+) -> Result<DemoReport, DemoError> {
     let fault = |e: &dyn std::fmt::Display| DemoError::Judge(plan.out.clone(), e.to_string());
-    let [left, right] = ["left", "right"].map(|name| Recording::read(&Rig::recording(&plan.out, name), 0));
-    let (left, right) = (left.map_err(|e| fault(&e))?, right.map_err(|e| fault(&e))?);
     let channel = |c: usize| source.iter().skip(c).step_by(2).copied().collect::<Vec<f32>>();
     let spread = measure(&Request {
         source_left: &channel(0),
         source_right: &channel(1),
-        left: &left,
-        right: &right,
+        left,
+        right,
         start: Some(run.asked),
         stalls: &run.stalls,
         settings: Settings { recovery: RECOVERY, ..Settings::default() },
     })
     .map_err(|e| fault(&e))?;
-    write_wav(&plan.out.join("stereo.wav"), &mix::midway(&left, &right)).map_err(|e| fault(&e))?;
+    write_wav(&plan.out.join(format!("{name}stereo.wav")), &mix::midway(left, right))
+        .map_err(|e| fault(&e))?;
     let title = "Right speaker against left, from the two recordings";
     let svg = plot::spread_over_time(title, &spread, &run.stalls).map_err(|e| fault(&e))?;
-    std::fs::write(plan.out.join("spread.svg"), svg).map_err(|e| DemoError::Write(plan.out.clone(), e))?;
+    std::fs::write(plan.out.join(format!("{name}spread.svg")), svg)
+        .map_err(|e| DemoError::Write(plan.out.clone(), e))?;
     Ok(report(plan, run, &spread))
 }
 

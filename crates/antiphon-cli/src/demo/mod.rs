@@ -8,6 +8,8 @@ mod rig;
 
 mod analyse;
 
+mod calibration;
+
 mod print;
 
 use std::path::PathBuf;
@@ -15,12 +17,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use antiphon_api::demo::DemoReport;
+use antiphon_api::demo::{CalibratedReport, DemoReport};
+use antiphon_api::json;
 use antiphon_base::{SampleRate, Span, Timestamp, True};
 use antiphon_measure::music;
 use antiphon_measure::recording::{Wav, write_wav};
 use antiphon_net::witness::Witness;
 
+use crate::terminal;
 use rig::{Cost, Rig};
 
 /// How to run the demo.
@@ -53,6 +57,15 @@ pub struct DemoArgs {
     /// Target latency
     #[arg(long, default_value = "200ms", value_parser = crate::plan::parse_span, value_name = "TIME")]
     pub latency: Span,
+
+    /// Let one speaker play late by a delay that nobody is told, calibrate by a microphone in a simulated
+    /// room, and judge by the recordings what that has brought
+    #[arg(long)]
+    pub calibrate: bool,
+
+    /// The hidden delay of the right speaker, 0 to 300 [default: drawn at random]
+    #[arg(long, value_name = "MS", requires = "calibrate", value_parser = clap::value_parser!(u32).range(0..=300))]
+    pub hidden_ms: Option<u32>,
 
     /// What the rest of the rig is, for measurements
     #[command(flatten)]
@@ -126,6 +139,8 @@ struct DemoPlan {
     loss: Option<String>,
     delay: Option<String>,
     latency: Span,
+    /// What the right speaker's sound is late by, unknown to all but the rig.
+    hidden_ms: u32,
     rig: RigArgs,
 }
 
@@ -153,6 +168,9 @@ pub enum DemoError {
     /// The hub did not take a setting.
     #[error("the hub did not set the right speaker's delay: {0}")]
     NotSet(String),
+    /// The calibration did not come to an end.
+    #[error("the calibration failed; its log is {0}")]
+    Calibration(PathBuf),
     /// The hub said something strange.
     #[error("the hub says it listens at {0:?}")]
     Nonsense(String),
@@ -160,6 +178,9 @@ pub enum DemoError {
     #[error("the recordings in {0} cannot be judged: {1}")]
     Judge(PathBuf, String),
 }
+
+/// As late as Bluetooth speakers and television sets are.
+const MAX_HIDDEN_MS: u32 = 300;
 
 /// What a run leaves to be judged.
 struct Run {
@@ -193,11 +214,19 @@ impl Counts {
     }
 }
 
-/// Runs the demo and returns its report.
+/// How a demo ended.
+pub enum Told {
+    /// Music was played.
+    Played(DemoReport),
+    /// Music was played before and after a calibration.
+    Calibrated(CalibratedReport),
+}
+
+/// Runs the demo, prints its report and returns it.
 ///
 /// # Errors
 /// See [`DemoError`].
-pub fn run(args: &DemoArgs, stop: &Arc<AtomicBool>) -> Result<DemoReport, DemoError> {
+pub fn run(args: &DemoArgs, stop: &Arc<AtomicBool>) -> Result<Told, DemoError> {
     let plan = plan(args)?;
     let note = |text: &str| {
         if !args.json {
@@ -205,16 +234,20 @@ pub fn run(args: &DemoArgs, stop: &Arc<AtomicBool>) -> Result<DemoReport, DemoEr
         }
     };
     note(&print::opening(&plan));
+    if args.calibrate {
+        let report = calibration::run(&plan, &note, stop)?;
+        let text = if args.json { json::write_pretty(&report) } else { print::calibrated(&report) };
+        // Whoever reads no further has enough.
+        let _ = terminal::print(&text);
+        return Ok(Told::Calibrated(report));
+    }
     let source = compose(&plan)?;
     let run = perform(&plan, &source.1, &note, stop)?;
     note("Correlating both recordings with the source ...");
     let report = analyse::judge(&plan, &source.0, &run)?;
-    if args.json {
-        print!("{}", antiphon_api::json::write_pretty(&report));
-    } else {
-        print!("{}", print::report(&report, &plan));
-    }
-    Ok(report)
+    let text = if args.json { json::write_pretty(&report) } else { print::report(&report, &plan) };
+    let _ = terminal::print(&text);
+    Ok(Told::Played(report))
 }
 
 fn plan(args: &DemoArgs) -> Result<DemoPlan, DemoError> {
@@ -231,8 +264,18 @@ fn plan(args: &DemoArgs) -> Result<DemoPlan, DemoError> {
         loss: args.loss.clone(),
         delay: args.delay.clone(),
         latency: args.latency,
+        hidden_ms: hidden_ms(args),
         rig: args.rig.clone(),
     })
+}
+
+/// Drawn by the clock: nobody could have prepared for it.
+fn hidden_ms(args: &DemoArgs) -> u32 {
+    let drawn = || {
+        let ns = antiphon_net::raw_now().as_ns() as u64 ^ u64::from(std::process::id());
+        (ns.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33) as u32 % (MAX_HIDDEN_MS + 1)
+    };
+    if args.calibrate { args.hidden_ms.unwrap_or_else(drawn) } else { 0 }
 }
 
 /// The music, in memory and as `source.wav`.
@@ -257,6 +300,14 @@ fn perform(
     let witness = Witness::start().map_err(|e| DemoError::System("watch for stalls", e))?;
     let mut rig = Rig::start(plan, Arc::clone(stop))?;
     note("Playing ...");
+    let mut run = play(plan, &mut rig, file, stop)?;
+    rig.finish()?;
+    run.stalls = analyse::stalls(&witness.stalls());
+    Ok(run)
+}
+
+/// Plays the music once; the stalls are for the caller to fill in.
+fn play(plan: &DemoPlan, rig: &mut Rig, file: &std::path::Path, stop: &AtomicBool) -> Result<Run, DemoError> {
     let before = rig.costs();
     let asked = rig.play(file)?;
     let mut counts = Vec::new();
@@ -267,7 +318,7 @@ fn perform(
         if stop.load(Ordering::Relaxed) {
             return Err(DemoError::Interrupted);
         }
-        if let Some(ended) = rig.player_ended()? {
+        if let Some(ended) = rig.ended("player")? {
             break ended;
         }
         during = rig.costs();
@@ -283,10 +334,8 @@ fn perform(
     if !went_well {
         return Err(DemoError::Player(plan.out.join("player.log")));
     }
-    rig.finish()?;
     // The player began with the music: before, it had used nothing.
     let cost_of = |cost: &Cost| before.iter().find(|b| b.name == cost.name).cloned();
     let costs = during.into_iter().map(|cost| (cost_of(&cost), cost)).collect();
-    let stalls = witness.stalls();
-    Ok(Run { asked, ended, costs, status, counts, stalls: analyse::stalls(&stalls) })
+    Ok(Run { asked, ended, costs, status, counts, stalls: Vec::new() })
 }

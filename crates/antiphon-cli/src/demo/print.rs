@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use antiphon_api::demo::DemoReport;
+use antiphon_api::demo::{CalibratedReport, DemoReport};
 
 use super::DemoPlan;
 
@@ -13,10 +13,14 @@ pub(super) fn opening(plan: &DemoPlan) -> String {
         Some(model) => format!("through a relay that behaves like {}", described(model)),
     };
     let (left, right) = plan.rig.card_ppm;
+    let hidden = match plan.hidden_ms {
+        0 => "",
+        _ => "\nThe right one is late by a delay of up to 300 ms that nobody is told.",
+    };
     format!(
         "Two speakers as processes of their own, {network}.\n\
          Their clocks are seconds and 80 ppm apart, their sound cards {left:+} and {right:+} ppm off and warming up.\n\
-         {} s of music, left on one, right on the other.",
+         {} s of music, left on one, right on the other.{hidden}",
         plan.seconds
     )
 }
@@ -71,6 +75,38 @@ pub(super) fn report(r: &DemoReport, plan: &DemoPlan) -> String {
     line("files", format!("{} (stereo.wav, spread.svg, source.wav, recordings, logs)", plan.out.display()));
     let _ = writeln!(out, "\n{}", r.verdict);
     let _ = writeln!(out, "(p95: in 95 of 100 moments they were no further apart. 100 us are 34 mm of air.)");
+    out
+}
+
+/// Before and after.
+pub(super) fn calibrated(r: &CalibratedReport) -> String {
+    let mut out = String::new();
+    let mut line = |label: &str, text: String| {
+        // Writing to a String cannot fail.
+        let _ = writeln!(out, "{label:<22} {text}");
+    };
+    let spread = |report: &DemoReport| {
+        let s = &report.spread_us;
+        format!("p50 {:.1}  p95 {:.1}  max {:.1} us; {} in the median", s.p50, s.p95, s.max, side(s.bias))
+    };
+    line("hidden delay", format!("right {} ms, known to the virtual sound card alone", r.hidden_ms));
+    line("before", spread(&r.before));
+    line("the microphone said", r.calibration.before.verdict.clone());
+    for correction in &r.calibration.corrections {
+        line(
+            "corrected",
+            format!("{} waits {} us, {:+.1} dB", correction.name, correction.delay_us, correction.gain_db),
+        );
+    }
+    if let Some(after) = &r.calibration.after {
+        line("it checked", after.verdict.clone());
+    }
+    line("after", spread(&r.after));
+    line(
+        "files",
+        format!("{} (before-, after-spread.svg, calibration.json, recordings, logs)", r.after.files),
+    );
+    let _ = writeln!(out, "\n{}", r.verdict);
     out
 }
 

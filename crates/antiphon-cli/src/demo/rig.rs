@@ -29,6 +29,12 @@ struct Member {
     seed: u32,
 }
 
+/// The room of `--calibrate`: a living room, a microphone with a clock and a noise of its own.
+const ROOM: &str = "distances_m=2,2&rt60_ms=300&snr_db=30&ppm=60&seed=1";
+
+/// What the calibration printed.
+pub(super) const CALIBRATION: &str = "calibration.json";
+
 /// How long any of the processes may take to be there: a machine under load, started cold.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -82,12 +88,29 @@ impl Rig {
         Ok(asked)
     }
 
-    /// The player's end, if it has come, with whether it went well.
-    pub fn player_ended(&mut self) -> Result<Option<bool>, DemoError> {
-        let player = self.children.iter_mut().find(|(name, _)| *name == "player");
-        let Some((_, child)) = player else { return Ok(None) };
-        let status = child.try_wait().map_err(|e| DemoError::System("wait for the player", e))?;
-        Ok(status.map(|status| status.success()))
+    /// Calibrates by a microphone that stands in a room with both speakers, equally far from them. It
+    /// gets what it would get at home: the address of the hub and what is heard.
+    pub fn calibrate(&mut self) -> Result<(), DemoError> {
+        let [left, right] =
+            ["left", "right"].map(|name| Self::recording(&self.dir, name).display().to_string());
+        let mut command = self.command("calibrate");
+        command.args(["--mic", &format!("room:{left},{right}?{ROOM}"), "--periods", "4", "--json"]);
+        command.args(["--hub", &self.hub.to_string()]);
+        let found = std::fs::File::create(self.dir.join(CALIBRATION))
+            .map_err(|e| DemoError::Write(self.dir.clone(), e))?;
+        command.stdout(found);
+        self.spawn("calibration", command)
+    }
+
+    /// The end of the process `name`, if it has come, with whether it went well. It is then forgotten.
+    pub fn ended(&mut self, name: &str) -> Result<Option<bool>, DemoError> {
+        let Some(place) = self.children.iter().position(|(child, _)| *child == name) else { return Ok(None) };
+        let ended =
+            self.children[place].1.try_wait().map_err(|e| DemoError::System("wait for a process", e))?;
+        Ok(ended.map(|status| {
+            self.children.remove(place);
+            status.success()
+        }))
     }
 
     /// What the hub says.
@@ -165,9 +188,13 @@ impl Rig {
         hub: &str,
         ppm: f64,
     ) -> Result<(), DemoError> {
+        let hidden = match (member.name, plan.hidden_ms) {
+            ("right", ms @ 1..) => format!("&hidden_ms={ms}"),
+            _ => String::new(),
+        };
         let output = format!(
             "virtual:{}?ppm={ppm:+}&wander_ppm=0.3&warmup_ppm={}&period={}&wake_jitter_us=300&stamp_noise_us=50\
-             &latency_ms={}&channels=1&seed={}",
+             &latency_ms={}&channels=1&seed={}{hidden}",
             Self::recording(&self.dir, member.name).display(),
             plan.rig.warmup_ppm,
             plan.rig.card_period,

@@ -1,4 +1,48 @@
 //! The lab's verbs: test tracks, measurements, calibration.
+//!
+//! Everything said here comes from the samples of one microphone; what a virtual output writes down
+//! of its own time is never looked at.
 
-#[expect(dead_code, reason = "opened by `antiphon measure --mic room:...`")]
+mod args;
+
+mod ended;
+
+mod signal;
+
+mod write;
+
+mod recording;
+
+mod track;
+
+mod stage;
+
 pub mod room;
+
+mod microphone;
+
+mod meter;
+
+mod take;
+
+mod level;
+
+mod live;
+
+mod measure;
+
+mod calibrate;
+
+mod follow;
+
+mod convert;
+
+mod words;
+
+mod result;
+
+pub use args::{CalibrateArgs, MeasureArgs, SignalArgs};
+pub use calibrate::run as calibrate;
+pub use ended::Ended;
+pub use measure::run as measure;
+pub use signal::run as signal;

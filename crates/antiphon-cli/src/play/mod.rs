@@ -1,10 +1,10 @@
 //! `antiphon play`
 
-mod targets;
+pub mod targets;
 
-mod reach;
+pub mod reach;
 
-mod audience;
+pub mod audience;
 
 mod stream;
 
@@ -12,21 +12,39 @@ mod screen;
 
 mod keys;
 
-use antiphon_api::SourceCommand;
-use antiphon_audio::source::{self, Prefetch, Problem, SourceError, SourceSpec};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
-use crate::args::PlayArgs;
+use antiphon_api::{SourceCommand, SourceTarget};
+use antiphon_audio::source::{self, Problem, Source, SourceError, SourceSpec};
+
+use crate::args::{AudienceArgs, PlayArgs};
 use crate::exit::{Exit, Failure};
 use crate::signals;
 
 /// Plays, until the end or until asked to stop.
 pub fn run(args: PlayArgs) -> Result<Exit, Failure> {
-    let targets = targets::plan(&args)?;
+    let targets = targets::plan(&args.on)?;
     let spec = source_spec(&args)?;
     // Before any thread is there, and before the hub: what cannot be played starts nothing.
     let stop = signals::stop_flag()?;
-    let source = open(&spec)?;
-    let (reach, client) = reach::Reach::new(&args)?;
+    let source = source::open(&spec).map_err(cannot_play)?;
+    perform(source, targets, &args.on, stop)
+}
+
+/// Plays `source` on those that `on` names: what every verb that plays a whole programme does.
+///
+/// # Errors
+/// No hub, a speaker that did not come, a damaged source.
+pub fn perform(
+    source: Source,
+    targets: Vec<SourceTarget>,
+    on: &AudienceArgs,
+    stop: Arc<AtomicBool>,
+) -> Result<Exit, Failure> {
+    let source = source::prefetch(source)
+        .map_err(|error| Failure::failed(format!("cannot start the decoder: {error}")))?;
+    let (reach, client) = reach::Reach::new(on)?;
     if audience::wait(&client, &targets, reach.patience(), &stop)? == audience::Came::Interrupted {
         return Ok(Exit::Interrupted);
     }
@@ -36,7 +54,7 @@ pub fn run(args: PlayArgs) -> Result<Exit, Failure> {
         title: title(info),
         duration_frames: info.frames.map(|frames| frames.0),
         targets,
-        wait_ms: (args.wait.as_ns() / 1_000_000).max(0) as u64,
+        wait_ms: (on.wait.as_ns() / 1_000_000).max(0) as u64,
         seekable: info.seekable,
         first_frame: 0,
     };
@@ -61,13 +79,8 @@ fn source_spec(args: &PlayArgs) -> Result<SourceSpec, Failure> {
     }
 }
 
-fn open(spec: &SourceSpec) -> Result<Prefetch, Failure> {
-    let source = source::open(spec).map_err(cannot_play)?;
-    source::prefetch(source).map_err(|error| Failure::failed(format!("cannot start the decoder: {error}")))
-}
-
 /// What is wrong with a source, with its exit code.
-fn cannot_play(error: SourceError) -> Failure {
+pub fn cannot_play(error: SourceError) -> Failure {
     let exit = match &error.problem {
         Problem::Open(system) => match system.kind() {
             std::io::ErrorKind::NotFound => Exit::NotFound,

@@ -7,7 +7,7 @@ use antiphon_base::Span;
 use antiphon_hub::{HubDaemon, HubHandle, HubOptions};
 
 use super::audience;
-use crate::args::PlayArgs;
+use crate::args::AudienceArgs;
 use crate::exit::Failure;
 use crate::{dirs, find, terminal};
 
@@ -28,7 +28,7 @@ impl Reach {
     ///
     /// # Errors
     /// None of them can be had.
-    pub fn new(args: &PlayArgs) -> Result<(Self, Client), Failure> {
+    pub fn new(args: &AudienceArgs) -> Result<(Self, Client), Failure> {
         let mut reach = Self { named: args.hub.clone(), latency: args.latency, own: None };
         if let Some(client) = reach.client()? {
             return Ok((reach, client));

@@ -3,14 +3,14 @@
 use antiphon_api::SourceTarget;
 use antiphon_base::Role;
 
-use crate::args::PlayArgs;
+use crate::args::AudienceArgs;
 use crate::exit::{Exit, Failure};
 
 /// The speakers named, each once, in the order of left, right, others.
 ///
 /// # Errors
 /// A name twice, or a role that is none.
-pub fn plan(args: &PlayArgs) -> Result<Vec<SourceTarget>, Failure> {
+pub fn plan(args: &AudienceArgs) -> Result<Vec<SourceTarget>, Failure> {
     let fixed = |names: &[String], role| {
         names.iter().map(|name| SourceTarget { name: name.clone(), role: Some(role) }).collect::<Vec<_>>()
     };
@@ -53,7 +53,7 @@ mod tests {
     fn planned(line: &str) -> Result<Vec<SourceTarget>, Failure> {
         let args = Args::try_parse_from(format!("antiphon play f {line}").split(' ')).unwrap();
         let Verb::Play(args) = args.verb else { panic!("not play") };
-        plan(&args)
+        plan(&args.on)
     }
 
     #[test]

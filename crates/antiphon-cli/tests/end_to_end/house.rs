@@ -130,9 +130,17 @@ impl House {
 
     /// A speaker on a virtual output with a wrong clock, recording to `NAME.wav`.
     pub fn speaker(&self, name: &str, ppm: &str) -> Process {
+        self.late_speaker(name, ppm, 0)
+    }
+
+    /// The same, whose sound comes `hidden_ms` later than its program knows.
+    pub fn late_speaker(&self, name: &str, ppm: &str, hidden_ms: u32) -> Process {
         let file = self.path(&format!("{name}.wav"));
         // So much is held by the output that a stall of the machine hardly ever empties it.
-        let output = format!("virtual:{}?ppm={ppm}&seed=1&latency_ms=60&wake_jitter_us=100", file.display());
+        let output = format!(
+            "virtual:{}?ppm={ppm}&seed=1&latency_ms=60&wake_jitter_us=100&hidden_ms={hidden_ms}",
+            file.display()
+        );
         let clock = format!("ppm={ppm}&offset_s=1234.5");
         let process = self.start(
             &format!("{name}.log"),

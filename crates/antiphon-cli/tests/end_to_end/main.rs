@@ -5,3 +5,5 @@ mod house;
 mod sentences;
 
 mod playing;
+
+mod lab;

@@ -1,0 +1,358 @@
+//! `antiphon calibrate`: measure, correct, measure again, and keep what is better.
+
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use antiphon_api::measurement::{CalibrateReport, CorrectionReport, MEASUREMENT_SCHEMA};
+use antiphon_api::{
+    CalibrationGrade, CalibrationMethod, CalibrationRequest, Client, SpeakerCalibration, json,
+};
+use antiphon_measure::lab::calibrate::{Correction, Present, Refusal, corrections, is_better};
+use antiphon_measure::lab::measurement::{Grade, Measurement};
+
+use super::args::CalibrateArgs;
+use super::live::Session;
+use super::{Ended, convert, follow, result, words};
+use crate::exit::{Exit, Failure};
+use crate::{find, signals, terminal};
+
+/// Corrections below this are what two measurements differ by for no reason.
+const SAME_US: i64 = 5;
+
+/// The same for levels.
+const SAME_DB: f32 = 0.5;
+
+/// A speaker glides to its new delay within a fraction of this.
+const SETTLE: Duration = Duration::from_millis(500);
+
+/// Calibrates, follows, or takes the latest calibration back.
+pub fn run(args: &CalibrateArgs) -> Result<Exit, Failure> {
+    match &args.follow {
+        _ if args.undo => undo(args),
+        Some(music) => follow::run(args, music),
+        None => calibrate(args).or_else(Ended::exit),
+    }
+}
+
+fn calibrate(args: &CalibrateArgs) -> Result<Exit, Ended> {
+    let stop = signals::stop_flag()?;
+    let mut session = Session::begin(&args.live, &stop)?;
+    let before = session.measure("measuring", &stop)?;
+    terminal::note(&format!("before: {}", words::verdict(&before)));
+    let attempt = attempt(&mut session, args, &before, &stop)?;
+    let microphone = session.name.clone();
+    // The speakers get their roles back before anything is written.
+    drop(session);
+    Ok(deliver(args, &microphone, &before, &attempt)?)
+}
+
+/// What came of it.
+enum Outcome {
+    Kept,
+    NothingToDo,
+    PutBack(String),
+    Refused(Refusal),
+}
+
+struct Attempt {
+    outcome: Outcome,
+    corrections: Vec<Correction>,
+    after: Option<Measurement>,
+}
+
+fn attempt(
+    session: &mut Session,
+    args: &CalibrateArgs,
+    before: &Measurement,
+    stop: &AtomicBool,
+) -> Result<Attempt, Ended> {
+    // How far does not matter where it is equally far.
+    let distances = args.equal_distance.then(|| vec![1.0; before.channels.len()]);
+    let client = session.stage().client().clone();
+    let present = present(&client)?;
+    let corrections = match corrections(before, &present, distances.as_deref()) {
+        Ok(corrections) => corrections,
+        Err(refusal) => {
+            return Ok(Attempt { outcome: Outcome::Refused(refusal), corrections: Vec::new(), after: None });
+        }
+    };
+    let method =
+        if args.equal_distance { CalibrationMethod::EqualDistance } else { CalibrationMethod::Place };
+    if !is_worth_it(&corrections, &present) {
+        confirm(&client, &present, before, method)?;
+        return Ok(Attempt { outcome: Outcome::NothingToDo, corrections, after: None });
+    }
+    corrections.iter().for_each(|correction| terminal::note(&format!("set:    {}", set(correction))));
+    let applied = Applied::put(&client, &corrections, before, method)?;
+    std::thread::sleep(SETTLE);
+    let after = session.measure("checking", stop)?;
+    terminal::note(&format!("after:  {}", words::verdict(&after)));
+    let outcome = match is_better(before, &after, distances.as_deref()) {
+        Ok(()) => {
+            applied.keep(&corrections, &after, method)?;
+            Outcome::Kept
+        }
+        Err(why) => Outcome::PutBack(why),
+    };
+    Ok(Attempt { outcome, corrections, after: Some(after) })
+}
+
+/// The calibrations in force while it was measured.
+fn present(client: &Client) -> Result<Vec<Present>, Failure> {
+    let named = |speaker: antiphon_api::SpeakerStatus| {
+        speaker.calibration.map(|calibration| Present {
+            name: speaker.name,
+            delay_us: calibration.delay_us,
+            gain_db: calibration.gain_db,
+        })
+    };
+    Ok(client.status()?.speakers.into_iter().filter_map(named).collect())
+}
+
+fn is_worth_it(corrections: &[Correction], present: &[Present]) -> bool {
+    let common = |of: &dyn Fn(&Correction) -> i64| corrections.iter().map(of).min().unwrap_or_default();
+    let was = |name: &str| present.iter().find(|present| present.name == name);
+    // What all wait for together is no correction.
+    let shift = common(&|c| c.delay_us - was(&c.name).map_or(0, |p| p.delay_us));
+    corrections.iter().any(|c| {
+        let (delay, gain) = was(&c.name).map_or((0, 0.0), |p| (p.delay_us, p.gain_db));
+        (c.delay_us - delay - shift).abs() > SAME_US || (c.gain_db - gain).abs() >= SAME_DB
+    })
+}
+
+/// A calibration that was found to hold is dated anew.
+fn confirm(
+    client: &Client,
+    present: &[Present],
+    measured: &Measurement,
+    method: CalibrationMethod,
+) -> Result<(), Failure> {
+    let held = |present: &Present| Correction {
+        name: present.name.clone(),
+        delay_us: present.delay_us,
+        gain_db: present.gain_db,
+    };
+    let is_measured = |p: &&Present| measured.channels.iter().any(|channel| channel.name == p.name);
+    let held: Vec<Correction> = present.iter().filter(is_measured).map(held).collect();
+    if !held.is_empty() {
+        client.calibrate(&request(&held, measured, method, true))?;
+    }
+    Ok(())
+}
+
+/// A calibration on trial: it goes back when this is dropped, unless it was kept.
+struct Applied<'a> {
+    client: &'a Client,
+    kept: bool,
+}
+
+impl<'a> Applied<'a> {
+    fn put(
+        client: &'a Client,
+        corrections: &[Correction],
+        measured: &Measurement,
+        method: CalibrationMethod,
+    ) -> Result<Self, Failure> {
+        client.calibrate(&request(corrections, measured, method, false))?;
+        Ok(Self { client, kept: false })
+    }
+
+    fn keep(
+        mut self,
+        corrections: &[Correction],
+        measured: &Measurement,
+        method: CalibrationMethod,
+    ) -> Result<(), Failure> {
+        self.client.calibrate(&request(corrections, measured, method, true))?;
+        self.kept = true;
+        Ok(())
+    }
+}
+
+impl Drop for Applied<'_> {
+    fn drop(&mut self) {
+        if self.kept {
+            return;
+        }
+        if let Err(error) = self.client.undo_calibration(None) {
+            tracing::warn!(
+                "what was before could not be put back: {error}; do it with `antiphon calibrate --undo`"
+            );
+        }
+    }
+}
+
+fn request(
+    corrections: &[Correction],
+    measured: &Measurement,
+    method: CalibrationMethod,
+    verified: bool,
+) -> CalibrationRequest {
+    let grade = if measured.grade == Grade::Good { CalibrationGrade::Good } else { CalibrationGrade::Usable };
+    let speaker = |correction: &Correction| SpeakerCalibration {
+        name: correction.name.clone(),
+        delay_us: correction.delay_us,
+        gain_db: correction.gain_db,
+        grade,
+        uncertainty_us: uncertainty_us(measured, &correction.name),
+        method,
+        verified,
+    };
+    CalibrationRequest {
+        speakers: corrections.iter().map(speaker).collect(),
+        ..CalibrationRequest::default()
+    }
+}
+
+/// How well a speaker's delay is known against the one it is known worst against.
+fn uncertainty_us(measured: &Measurement, name: &str) -> f64 {
+    let is_of = |channel: usize| measured.channels.get(channel).is_some_and(|c| c.name == name);
+    let pairs = measured.pairs.iter().filter(|pair| is_of(pair.a) || is_of(pair.b));
+    pairs.map(|pair| pair.delay_us.half_95()).fold(0.0, f64::max)
+}
+
+fn set(correction: &Correction) -> String {
+    let waits = match correction.delay_us {
+        0 => "waits for nobody".to_owned(),
+        us => format!("waits {}", words::span(us as f64)),
+    };
+    let down = match correction.gain_db {
+        gain if gain > -0.05 => String::new(),
+        gain => format!(", turned down by {:.1} dB", -gain),
+    };
+    format!("{} {waits}{down}", correction.name)
+}
+
+fn deliver(
+    args: &CalibrateArgs,
+    microphone: &str,
+    before: &Measurement,
+    attempt: &Attempt,
+) -> Result<Exit, Failure> {
+    if let Some(dir) = &args.result.report {
+        write_pages(dir, microphone, before, attempt)?;
+        result::write(
+            dir,
+            "calibration.json",
+            &json::write_pretty(&report(args, microphone, before, attempt)),
+        )?;
+    }
+    let text = match args.result.json {
+        true => json::write_pretty(&report(args, microphone, before, attempt)),
+        false => tell(attempt),
+    };
+    // Done, whether somebody reads it or not.
+    let _ = terminal::print(&text);
+    Ok(match &attempt.outcome {
+        Outcome::Kept | Outcome::NothingToDo => Exit::Ok,
+        Outcome::Refused(_) => Exit::Untrustworthy,
+        Outcome::PutBack(_) => {
+            attempt.after.as_ref().map_or(Exit::Failed, |after| match result::exit(after) {
+                Exit::Ok => Exit::Failed,
+                untrustworthy => untrustworthy,
+            })
+        }
+    })
+}
+
+/// The page of how it is, and beside it that of how it was.
+fn write_pages(dir: &Path, microphone: &str, before: &Measurement, attempt: &Attempt) -> Result<(), Failure> {
+    let Some(after) = &attempt.after else {
+        return result::write_report(dir, result::PAGE, before, microphone, &[tell(attempt)]);
+    };
+    let mut notes = vec![tell(attempt), format!("Before the calibration: {}", words::verdict(before))];
+    notes.extend(attempt.corrections.iter().map(set));
+    result::write_report(dir, result::PAGE, after, microphone, &notes)?;
+    result::write_report(dir, "before.html", before, microphone, &[])
+}
+
+fn tell(attempt: &Attempt) -> String {
+    match &attempt.outcome {
+        Outcome::Kept => {
+            let after = attempt.after.as_ref().map(words::verdict).unwrap_or_default();
+            format!("Calibrated. {after}\nKept by the hub; take it back with: antiphon calibrate --undo\n")
+        }
+        Outcome::NothingToDo => "The speakers are together already; nothing was changed.\n".into(),
+        Outcome::PutBack(why) => format!("Not kept: {why}. The speakers play as they did before.\n"),
+        Outcome::Refused(refusal) => format!("Nothing was changed: {refusal}.\n"),
+    }
+}
+
+fn report(
+    args: &CalibrateArgs,
+    microphone: &str,
+    before: &Measurement,
+    attempt: &Attempt,
+) -> CalibrateReport {
+    let (outcome, reasons) = match &attempt.outcome {
+        Outcome::Kept => ("kept", vec![]),
+        Outcome::NothingToDo => ("nothing_to_do", vec![]),
+        Outcome::PutBack(why) => ("put_back", vec![why.clone()]),
+        Outcome::Refused(refusal) => ("refused", vec![refusal.to_string()]),
+    };
+    let correction =
+        |c: &Correction| CorrectionReport { name: c.name.clone(), delay_us: c.delay_us, gain_db: c.gain_db };
+    CalibrateReport {
+        schema: MEASUREMENT_SCHEMA,
+        outcome: outcome.to_owned(),
+        reasons,
+        method: if args.equal_distance { "equal_distance" } else { "place" }.to_owned(),
+        before: convert::report(before, microphone),
+        corrections: attempt.corrections.iter().map(correction).collect(),
+        after: attempt.after.as_ref().map(|after| convert::report(after, microphone)),
+    }
+}
+
+fn undo(args: &CalibrateArgs) -> Result<Exit, Failure> {
+    let client = find::client(args.live.at.hub.as_ref())?;
+    let mut reply = None;
+    if args.live.to.is_empty() {
+        reply = Some(client.undo_calibration(None)?);
+    }
+    for name in &args.live.to {
+        reply = Some(client.undo_calibration(Some(name))?);
+    }
+    let reply = reply.unwrap_or_default();
+    let text = match args.result.json {
+        true => json::write_pretty(&reply),
+        false if reply.speakers.is_empty() => "Undone. No speaker is calibrated.\n".to_owned(),
+        false => {
+            let line = |speaker: &antiphon_api::NamedCalibration| {
+                let (delay_us, gain_db) = (speaker.calibration.delay_us, speaker.calibration.gain_db);
+                let name = speaker.name.clone();
+                format!("  {}\n", set(&Correction { name, delay_us, gain_db }))
+            };
+            let lines: String = reply.speakers.iter().map(line).collect();
+            format!("Undone. In force is what was before:\n{lines}")
+        }
+    };
+    let _ = terminal::print(&text);
+    Ok(Exit::Ok)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn correction(name: &str, delay_us: i64, gain_db: f32) -> Correction {
+        Correction { name: name.into(), delay_us, gain_db }
+    }
+
+    #[test]
+    fn a_correction_is_said_in_words() {
+        assert_eq!(set(&correction("desk", 137_012, -0.8)), "desk waits 137.012 ms, turned down by 0.8 dB");
+        assert_eq!(set(&correction("shelf", 0, 0.0)), "shelf waits for nobody");
+    }
+
+    #[test]
+    fn what_nobody_could_hear_is_no_correction_and_neither_is_a_wait_of_all() {
+        let small = [correction("a", 3, 0.0), correction("b", 0, -0.3)];
+        assert!(!is_worth_it(&small, &[]));
+        assert!(is_worth_it(&[correction("a", 40, 0.0), correction("b", 0, 0.0)], &[]));
+        assert!(is_worth_it(&[correction("a", 0, 0.0), correction("b", 0, -2.0)], &[]));
+        let present = |name: &str| Present { name: name.into(), delay_us: 100, gain_db: 0.0 };
+        let same = [correction("a", 0, 0.0), correction("b", 2, 0.0)];
+        assert!(!is_worth_it(&same, &[present("a"), present("b")]));
+    }
+}
