@@ -21,6 +21,9 @@ const SLOW: usize = 16;
 const MAX_PERIODS: usize = 16;
 /// With fewer, what is usual cannot be told from what is not.
 const MIN_PERIODS: usize = 3;
+/// With at least so many the first is left out: a gain control is still busy with the fade-in, and what
+/// it made of that may have been taken for a period.
+const ENOUGH_PERIODS: usize = 4;
 /// A cell this far below what it usually is, in dB, is a hole.
 const HOLE_DB: f64 = -6.0;
 /// All cells so far below what they usually are, in dB: the sound was gone.
@@ -62,7 +65,7 @@ pub struct Facts {
     /// Power at the full level, in the band of the signal.
     pub sounding_dbfs: Option<f64>,
     /// Where the sound ends, in Hz: the highest band within 60 dB of the strongest that stands out
-    /// of the silence around the signal.
+    /// of the silence around the signal; of the whole recording if the signal was not found.
     pub bandwidth_hz: Option<f64>,
     /// What changed between periods.
     pub steadiness: Option<Steadiness>,
@@ -76,8 +79,9 @@ pub struct Steadiness {
     pub holes: f64,
     /// How far the gain below 3.4 kHz wandered, in dB (97 of 100 less 3 of 100 places).
     pub wander_db: f64,
-    /// How unlike single cells are after the wandering gain is taken out, in dB (90 of 100 less 10).
-    pub uneven_db: f64,
+    /// How far cells that are usually weak went up and down against cells that are usually strong, in
+    /// dB (97 of 100 less 3 of 100 places): what suppressors of steady sound do, and nothing else.
+    pub expanded_db: f64,
     /// Where the sound was gone: seconds after the signal's frame 0, and for how long.
     pub gaps: Vec<(f64, f64)>,
 }
@@ -98,7 +102,7 @@ impl Facts {
         };
         match place {
             Some(place) => facts.with_signal(&Grid { samples, signal, place, first_s: recorded.begin_s }),
-            None => facts,
+            None => Self { bandwidth_hz: bandwidth(&mean_spectrum(&cells_along(samples)), None), ..facts },
         }
     }
 
@@ -177,11 +181,7 @@ impl Grid<'_> {
     }
 
     fn cells_of(&self, frames: std::ops::Range<usize>) -> Vec<Cells> {
-        let transform = Transform::of(CELL);
-        let piece = self.piece(frames);
-        (0..(piece.len() / HOP).saturating_sub(1))
-            .map(|n| cells(&transform, &piece[n * HOP..n * HOP + CELL]))
-            .collect()
+        cells_along(self.piece(frames))
     }
 
     /// The quieter of the silence before and the silence after; of the latter only the end, where
@@ -195,8 +195,9 @@ impl Grid<'_> {
         heard.min_by(|a, b| loudness(a).total_cmp(&loudness(b)))
     }
 
-    /// Cells by period and place in it; only periods that were recorded whole.
-    fn periods(&self) -> Vec<Vec<Cells>> {
+    /// The first frame of the signal that is looked at, and cells by period and place in it; only
+    /// periods that were recorded whole.
+    fn periods(&self) -> (usize, Vec<Vec<Cells>>) {
         let transform = Transform::of(CELL);
         let begin = self.signal.full().start;
         let whole = |&period: &usize| {
@@ -212,11 +213,15 @@ impl Grid<'_> {
             let first = begin + period * Excitation::PERIOD;
             (0..Excitation::PERIOD / HOP).map(|n| cells_at(first + n * HOP)).collect()
         };
-        (0..self.signal.periods()).filter(whole).take(MAX_PERIODS).map(one).collect()
+        let whole: Vec<usize> = (0..self.signal.periods()).filter(whole).collect();
+        let first = usize::from(whole.len() >= ENOUGH_PERIODS);
+        let used = &whole[first..];
+        let begins = begin + used.first().copied().unwrap_or(0) * Excitation::PERIOD;
+        (begins, used.iter().take(MAX_PERIODS).map(|&period| one(period)).collect())
     }
 
     fn steadiness(&self) -> Option<Steadiness> {
-        let periods = self.periods();
+        let (begin, periods) = self.periods();
         if periods.len() < MIN_PERIODS {
             return None;
         }
@@ -224,10 +229,17 @@ impl Grid<'_> {
         let strongest = mean.iter().copied().fold(0.0, f64::max);
         let floor = strongest * 10f64.powf(BAND_FLOOR_DB / 10.0);
         let bands: Vec<usize> = (0..mean.len()).filter(|&b| mean[b] > floor).collect();
-        let changes = changes(&periods, &bands);
-        let low = bands.iter().filter(|&&band| centre_hz(band) < LOW_HZ).count().max(1);
-        Some(Changes { rows: changes, low }.summary(&self.signal.full()))
+        let low = bands.iter().filter(|&&band| centre_hz(band) < LOW_HZ).count();
+        let usual = usual(&periods, &bands);
+        let changes = Changes { rows: changes(&periods, &bands, &usual), weak: weak(&usual), low };
+        Some(changes.summary(begin))
     }
+}
+
+fn cells_along(samples: &[f32]) -> Vec<Cells> {
+    let transform = Transform::of(CELL);
+    let spectra = (samples.len() / HOP).saturating_sub(1);
+    (0..spectra).map(|n| cells(&transform, &samples[n * HOP..n * HOP + CELL])).collect()
 }
 
 /// Powers of the cells of one spectrum, those of the signal's band.
@@ -273,13 +285,23 @@ fn bandwidth(sounding: &[f64], silence: Option<&[f64]>) -> Option<f64> {
     (0..sounding.len()).rev().find(there).map(|band| centre_hz(band) + half)
 }
 
-/// Every cell of `bands` against the median of the same cell in all periods, in dB: one row for each
-/// spectrum, in the order of time.
-fn changes(periods: &[Vec<Cells>], bands: &[usize]) -> Vec<Vec<f64>> {
-    let usual = |n: usize, band: usize| median(periods.iter().map(|period| period[n][band]).collect());
+/// The median of every cell of `bands` in all periods: one row for each place in a period.
+fn usual(periods: &[Vec<Cells>], bands: &[usize]) -> Vec<Vec<f64>> {
+    let cell = |n: usize, band: usize| median(periods.iter().map(|period| period[n][band]).collect());
     let places = periods.first().map_or(0, Vec::len);
-    let usual: Vec<Vec<f64>> =
-        (0..places).map(|n| bands.iter().map(|&band| usual(n, band)).collect()).collect();
+    (0..places).map(|n| bands.iter().map(|&band| cell(n, band)).collect()).collect()
+}
+
+/// Whether a cell is usually among the weaker half of its band.
+fn weak(usual: &[Vec<f64>]) -> Vec<Vec<bool>> {
+    let bands = usual.first().map_or(0, Vec::len);
+    let middle: Vec<f64> = (0..bands).map(|b| median(usual.iter().map(|row| row[b]).collect())).collect();
+    usual.iter().map(|row| row.iter().zip(&middle).map(|(cell, middle)| cell < middle).collect()).collect()
+}
+
+/// Every cell of `bands` against what it usually is, in dB: one row for each spectrum, in the order of
+/// time.
+fn changes(periods: &[Vec<Cells>], bands: &[usize], usual: &[Vec<f64>]) -> Vec<Vec<f64>> {
     let row = |(n, cells): (usize, &Cells)| {
         bands.iter().zip(&usual[n]).map(|(&band, usual)| db(cells[band]) - db(*usual)).collect()
     };
@@ -295,23 +317,44 @@ fn median(mut values: Vec<f64>) -> f64 {
 /// Rows of changes; the first `low` of each are those below 3.4 kHz.
 struct Changes {
     rows: Vec<Vec<f64>>,
+    /// One row for each place in a period.
+    weak: Vec<Vec<bool>>,
     low: usize,
 }
 
 impl Changes {
-    fn summary(&self, full: &std::ops::Range<usize>) -> Steadiness {
+    fn summary(&self, first_frame: usize) -> Steadiness {
         let gains: Vec<f64> = self.rows.iter().map(|row| mean(&row[..self.low.min(row.len())])).collect();
-        let slow: Vec<f64> = gains.chunks(SLOW).map(mean).collect();
-        let all: Vec<f64> = self.rows.chunks(SLOW).map(|rows| mean(&rows.concat())).collect();
-        let rest = self.rows.iter().enumerate().flat_map(|(n, row)| row.iter().map(move |x| (n, x)));
-        let rest: Vec<f64> = rest.map(|(n, x)| x - all[n / SLOW]).collect();
-        let holes = self.rows.iter().flatten().filter(|x| **x < HOLE_DB).count();
+        let sounding: Vec<usize> = (0..gains.len()).filter(|&n| gains[n] >= GAP_DB).collect();
+        // What a gain control does to all cells alike is no hole in any.
+        let blocks: Vec<&[usize]> = sounding.chunks(SLOW).collect();
+        let slow = blocks.iter().map(|block| mean(&block.iter().map(|&n| gains[n]).collect::<Vec<_>>()));
+        let rest: Vec<f64> = blocks.iter().flat_map(|block| self.without_common(block)).collect();
+        let holes = rest.iter().filter(|x| **x < HOLE_DB).count();
         Steadiness {
             holes: holes as f64 / rest.len().max(1) as f64,
-            wander_db: between(slow, 0.03, 0.97),
-            uneven_db: between(rest, 0.1, 0.9),
-            gaps: gaps(&gains, full.start),
+            wander_db: between(slow.collect(), 0.03, 0.97),
+            expanded_db: between(blocks.iter().map(|block| self.expansion(block)).collect(), 0.03, 0.97),
+            gaps: gaps(&gains, first_frame),
         }
+    }
+
+    /// How much more the usually weak cells below 3.4 kHz changed in these spectra than the strong ones.
+    fn expansion(&self, block: &[usize]) -> f64 {
+        let cells = block.iter().flat_map(|&n| {
+            let weak = &self.weak[n % self.weak.len()][..self.low];
+            self.rows[n].iter().zip(weak)
+        });
+        let (weak, strong): (Vec<_>, Vec<_>) = cells.partition(|(_, weak)| **weak);
+        let mean_of = |cells: Vec<(&f64, &bool)>| mean(&cells.iter().map(|(x, _)| **x).collect::<Vec<_>>());
+        mean_of(weak) - mean_of(strong)
+    }
+
+    /// The cells of these spectra, less what they changed by on average.
+    fn without_common(&self, block: &[usize]) -> Vec<f64> {
+        let all: Vec<f64> = block.iter().flat_map(|&n| self.rows[n].iter().copied()).collect();
+        let common = mean(&all);
+        all.into_iter().map(|x| x - common).collect()
     }
 }
 

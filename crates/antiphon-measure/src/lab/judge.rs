@@ -15,9 +15,16 @@ mod recording;
 
 mod speakers;
 
-/// The measurement of `analysis` with findings, the gravest first, and a grade.
-pub fn judge(analysis: Analysis, facts: &Facts, signal: &Excitation, options: &Options) -> Measurement {
-    let evidence = Evidence { analysis: &analysis, facts, signal, options };
+/// The measurement of `analysis` with findings, the gravest first, and a grade. Of a stereo recording,
+/// `sides` are the analyses of its left and its right channel alone.
+pub fn judge(
+    analysis: Analysis,
+    sides: Option<&[Analysis; 2]>,
+    facts: &Facts,
+    signal: &Excitation,
+    options: &Options,
+) -> Measurement {
+    let evidence = Evidence { analysis: &analysis, sides, facts, signal, options };
     let mut findings =
         if evidence.heard() { evidence.heard_findings() } else { vec![evidence.nothing_heard()] };
     findings.sort_by(|a, b| b.severity.cmp(&a.severity).then(a.kind.cmp(&b.kind)));
@@ -32,6 +39,7 @@ pub fn judge(analysis: Analysis, facts: &Facts, signal: &Excitation, options: &O
 /// Everything that a rule may look at.
 struct Evidence<'a> {
     analysis: &'a Analysis,
+    sides: Option<&'a [Analysis; 2]>,
     facts: &'a Facts,
     signal: &'a Excitation,
     options: &'a Options,

@@ -30,6 +30,8 @@ mod analyse;
 
 mod results;
 
+mod sides;
+
 pub mod facts;
 
 pub mod judge;
@@ -57,11 +59,11 @@ pub fn measure(recorded: &Recorded, excitation: &Excitation, options: &Options) 
 
 /// Measures and judges what a [`Search`] found: for recordings of any length.
 pub fn measure_found(found: &Found, excitation: &Excitation, options: &Options) -> Measurement {
-    let analysis = analyse_found(found, excitation, options);
+    let (analysis, sides) = sides::analyse_sides(found, excitation, options);
     let begin_s = analysis.measurement.recorder.begin_s;
     let place = begin_s.zip(analysis.speed).map(|(begin_s, speed)| facts::Place { begin_s, speed });
     let facts = facts::Facts::of(&found.recorded, excitation, place);
-    judge::judge(analysis, &facts, excitation, options)
+    judge::judge(analysis, sides.as_ref(), &facts, excitation, options)
 }
 
 pub mod follow;

@@ -273,8 +273,9 @@ impl Detector {
     fn compare(&self, samples: &[f32]) -> Option<(f64, f64)> {
         let first = Excitation::PERIOD - REACH;
         let sample = |n: usize| samples.get(n).map_or(0.0, |&x| f64::from(x));
-        let now = self.whitened((0..WINDOW).map(sample))?;
-        let later = self.whitened((first..first + WINDOW + 2 * REACH).map(sample))?;
+        let now = self.whitened((0..WINDOW).map(|n| sample(n) * arch(n, WINDOW)))?;
+        let reach = WINDOW + 2 * REACH;
+        let later = self.whitened((0..reach).map(|n| sample(first + n) * flanks(n, reach)))?;
         let share = WINDOW as f64 / (WINDOW + 2 * REACH) as f64;
         let norm = (power(&now) * power(&later) * share).sqrt() / FRAMES as f64;
         let product = now.iter().zip(&later).map(|(a, b)| a.conj() * b).collect();
@@ -306,6 +307,17 @@ impl Detector {
         }
         Some(spectrum)
     }
+}
+
+/// Half a sine. A piece that is cut out without it begins and ends with a click, and where a band of the
+/// recording is empty (a telephone's highs), whitening would leave nothing but those.
+fn arch(n: usize, frames: usize) -> f64 {
+    (std::f64::consts::PI * (n as f64 + 0.5) / frames as f64).sin()
+}
+
+/// Flat, but for the same reason with flanks of half the reach.
+fn flanks(n: usize, frames: usize) -> f64 {
+    arch(n.min(frames - 1 - n).min(REACH / 2), REACH)
 }
 
 /// Sum over all samples of the square of what the spectrum stands for, times the frames.

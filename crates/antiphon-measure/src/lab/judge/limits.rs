@@ -27,12 +27,23 @@ pub(super) const HOLES_SNR_DB: f64 = 10.0;
 /// A gain that moves by this much, in dB, is being moved: noise 5 dB below the signal seems to move
 /// it by 0.35 dB, encoders of good rates by 0.8 dB.
 pub(super) const WANDER_DB: f64 = 1.5;
-/// No encoder moves the gain of the lowest 3.4 kHz by this much, in dB; suppressors do.
-pub(super) const SUPPRESSED_DB: f64 = 5.0;
-/// Cells that differ by this much, in dB, beyond what noise does, are treated one by one.
-pub(super) const UNEVEN_DB: f64 = 1.5;
+/// Weak cells against strong ones, in dB: suppressors of steady sound move them by 4 dB, encoders by
+/// up to 1.4, gain controls not at all.
+pub(super) const EXPANDED_DB: f64 = 2.2;
+/// And noise as loud as the signal by this much, in dB; in proportion to its size.
+pub(super) const EXPANDED_BY_NOISE_DB: f64 = 2.0;
 /// What is missing of begin or end, in seconds, before it is worth a word.
 pub(super) const CUT_S: f64 = 0.05;
+/// Length of the signal's fades, in seconds.
+pub(super) const FADE_IN_S: f64 = 1.4;
+pub(super) const FADE_OUT_S: f64 = 0.3;
+/// What is missing is missing because the recording begins or ends there, if it does so within this
+/// many seconds: a round and a little, since what is missing counts in rounds.
+pub(super) const EDGE_S: f64 = 1.6;
+/// Begins of the signal nearer than this part of its length are pieces of one playing.
+pub(super) const ONE_PLAYING: f64 = 0.9;
+/// A second arrival this loud, in dB against the first, is hardly a reflection.
+pub(super) const SECOND_SPEAKER_DB: f64 = -3.0;
 /// Fewer whole periods than this do not show whether they agree.
 pub(super) const MIN_PERIODS: usize = 2;
 /// A jump between two periods, in microseconds, that no clock makes: 100 ppm make 137 us.
@@ -64,3 +75,6 @@ pub(super) const FAST_DRIFT_PPM: f64 = 3.0;
 /// A microphone held near a speaker hears it at least this much, in microseconds, before another
 /// one: 17 cm.
 pub(super) const NEAR_US: f64 = 500.0;
+/// Two microphones of one recorder hear a speaker at their side at least this much apart, in
+/// microseconds: 2 cm of the way.
+pub(super) const ONE_SIDE_US: f64 = 60.0;

@@ -1,8 +1,26 @@
 //! What is wrong with the recording: whether the numbers are to be trusted.
 
+use super::super::excitation::Excitation;
 use super::super::measurement::{Finding, FindingKind};
 use super::limits::*;
 use super::{Evidence, doubt, note, refusal};
+
+/// What was heard of the signal, in seconds of the recording.
+struct Span {
+    missing_begin_s: Option<f64>,
+    missing_end_s: Option<f64>,
+    from_s: f64,
+    to_s: f64,
+    length_s: f64,
+    /// The recorder was running where the signal should have been, and heard nothing.
+    silent_inside: bool,
+}
+
+impl Span {
+    fn ends_with_recording(&self) -> bool {
+        self.to_s > self.length_s - EDGE_S && !self.silent_inside
+    }
+}
 
 impl Evidence<'_> {
     /// Why nothing was heard.
@@ -16,6 +34,9 @@ impl Evidence<'_> {
         }
         if let Some(finding) = self.wrong_speed() {
             return finding;
+        }
+        if let Some(hz) = self.facts.bandwidth_hz.filter(|hz| *hz < TELEPHONE_HZ) {
+            return self.telephone(hz, " The measure signal was not found in what is left.");
         }
         refusal(
             FindingKind::NotTheSignal,
@@ -35,8 +56,7 @@ impl Evidence<'_> {
             self.processed(),
             self.played_twice(),
             self.cut_short(),
-            self.jumped(),
-            self.gone(),
+            self.jumped().or_else(|| self.broken()).or_else(|| self.gone()),
             self.unclear(),
             self.reverberant(),
             self.unsure(),
@@ -65,9 +85,13 @@ impl Evidence<'_> {
             return Some(refusal(
                 FindingKind::Clipped,
                 format!(
-                    "The recording is badly clipped ({percent:.1} % of it stands at the limit): the microphone is too \
-                     near, or its gain too high. Turn the speakers or the recording level down by 12 dB and record \
-                     again."
+                    "The recording is badly clipped{}: the microphone is too near, or its gain too high. Turn the \
+                     speakers or the recording level down by 12 dB and record again.",
+                    if flat > FLAT_TOPS {
+                        format!(" ({percent:.1} % of it stands at the limit)")
+                    } else {
+                        String::new()
+                    }
                 ),
             ));
         }
@@ -87,8 +111,9 @@ impl Evidence<'_> {
         Some(doubt(
             FindingKind::TooQuiet,
             format!(
-                "The recording is very quiet ({level:.0} dB below full scale), so that the recorder's own steps count. \
-                 Turn the speakers up or bring the microphone nearer."
+                "The recording is very quiet ({:.0} dB below full scale), so that the recorder's own steps count. \
+                 Turn the speakers up or bring the microphone nearer.",
+                -level
             ),
         ))
     }
@@ -99,9 +124,9 @@ impl Evidence<'_> {
         let snr = worst.snr_db;
         let said = || {
             format!(
-                "There is much noise: {} stands {snr:.0} dB against it. Make the room quieter, turn the speakers up or \
+                "There is much noise: it is {:.0} dB louder than {}. Make the room quieter, turn the speakers up or \
                  bring the microphone nearer.",
-                worst.name
+                -snr, worst.name
             )
         };
         match snr {
@@ -113,24 +138,28 @@ impl Evidence<'_> {
 
     fn narrowband(&self) -> Option<Finding> {
         let hz = self.facts.bandwidth_hz.filter(|hz| *hz < SPEECH_HZ)?;
-        let khz = hz / 1_000.0;
         if hz < TELEPHONE_HZ {
-            return Some(refusal(
-                FindingKind::Narrowband,
-                format!(
-                    "Nothing above {khz:.1} kHz was recorded: telephone quality. A call, a voice memo at 8 kHz or a \
-                     Bluetooth headset's microphone does that. Record with the device's own microphone at 44.1 or \
-                     48 kHz."
-                ),
-            ));
+            return Some(self.telephone(hz, ""));
         }
         Some(doubt(
             FindingKind::Narrowband,
             format!(
-                "Nothing above {khz:.1} kHz was recorded, as with microphones set for speech: the delay is measured \
-                 from what is left. Record with a music or voice-memo app in its best quality, at 44.1 or 48 kHz."
+                "Nothing above {:.1} kHz was recorded, as with microphones set for speech: the delay is measured from \
+                 what is left. Record with a music or voice-memo app in its best quality, at 44.1 or 48 kHz.",
+                hz / 1_000.0
             ),
         ))
+    }
+
+    fn telephone(&self, hz: f64, further: &str) -> Finding {
+        refusal(
+            FindingKind::Narrowband,
+            format!(
+                "Nothing above {:.1} kHz was recorded: telephone quality, as in a call, a voice memo at 8 kHz or from a \
+                 Bluetooth headset's microphone.{further} Record with the device's own microphone at 44.1 or 48 kHz.",
+                hz / 1_000.0
+            ),
+        )
     }
 
     /// A codec, a processor for speech or a gain control: one of them, by its marks. Where the sound
@@ -140,17 +169,16 @@ impl Evidence<'_> {
         if self.greatest_jump().is_some_and(|(us, _)| us > JUMP_US) {
             return None;
         }
-        let beyond_noise = steady.uneven_db.powi(2) - self.uneven_by_noise().powi(2);
-        let uneven = beyond_noise > UNEVEN_DB * UNEVEN_DB;
-        let holes = if self.noise_makes_no_holes() { steady.holes } else { 0.0 };
-        let wandering = steady.wander_db.min(self.gain_range_db()) > WANDER_DB;
+        let by_noise = 10f64.powf(-self.snr_db() / 20.0);
+        let holes = if self.snr_db() > HOLES_SNR_DB { steady.holes } else { 0.0 };
+        // Noise that swells moves the recording's level, but not the signal's within it.
+        let wander = steady.wander_db.min(self.gain_range_db());
         match () {
-            () if uneven && steady.wander_db.min(self.gain_range_db()) > SUPPRESSED_DB => {
+            () if steady.expanded_db > EXPANDED_DB + EXPANDED_BY_NOISE_DB * by_noise => {
                 Some(self.for_speech())
             }
             () if holes > HOLES => Some(self.lossy(holes)),
-            () if wandering && uneven => Some(self.for_speech()),
-            () if wandering => Some(self.gain_control()),
+            () if wander > WANDER_DB => Some(self.gain_control()),
             () => None,
         }
     }
@@ -193,16 +221,6 @@ impl Evidence<'_> {
         doubt(FindingKind::GainControl, text)
     }
 
-    /// What noise alone makes of the cells' unevenness: interference with noise of the same bandwidth
-    /// (22 dB for one degree of freedom, about ten of which are in a cell).
-    fn uneven_by_noise(&self) -> f64 {
-        7.2 / 10f64.powf(self.snr_db() / 20.0)
-    }
-
-    fn noise_makes_no_holes(&self) -> bool {
-        self.snr_db() > HOLES_SNR_DB
-    }
-
     /// The whole signal against the silence around it.
     fn snr_db(&self) -> f64 {
         match (self.facts.sounding_dbfs, self.facts.quiet_dbfs) {
@@ -222,39 +240,34 @@ impl Evidence<'_> {
     }
 
     fn played_twice(&self) -> Option<Finding> {
+        let measured = self.analysis.measured?;
         let begins: Vec<f64> = self.analysis.occurrences.iter().map(|o| o.begin_s).collect();
-        let count = begins.len();
-        if count < 2 {
-            return None;
-        }
-        let length_s = self.signal.frames() as f64 / 48_000.0;
-        let shortest = begins.windows(2).map(|w| w[1] - w[0]).fold(f64::INFINITY, f64::min);
-        if shortest < length_s - 1.0 {
-            return Some(refusal(
+        let length_s = self.signal.frames() as f64 / Excitation::RATE_HZ;
+        let own = *begins.get(measured)?;
+        let apart = |other: &&f64| (**other - own).abs() > ONE_PLAYING * length_s;
+        let others = begins.iter().filter(apart).count();
+        let earlier = begins[..measured].iter().filter(apart).count();
+        (others > 0).then(|| {
+            note(
                 FindingKind::PlayedTwice,
                 format!(
-                    "The track sounds twice at the same time, {shortest:.1} s apart: two players play it. Stop one of \
-                     them and record again."
+                    "The track was played {} times, one after the other; number {} was measured.",
+                    others + 1,
+                    earlier + 1
                 ),
-            ));
-        }
-        let which = self.analysis.measured.map_or(1, |n| n + 1);
-        Some(note(
-            FindingKind::PlayedTwice,
-            format!("The track was played {count} times, one after the other; number {which} was measured."),
-        ))
+            )
+        })
     }
 
     fn cut_short(&self) -> Option<Finding> {
-        let occurrence = self.analysis.occurrences.get(self.analysis.measured?)?;
-        let (begin, end) = (occurrence.missing_begin_s, occurrence.missing_end_s);
-        if begin < CUT_S && end < CUT_S {
-            return None;
-        }
-        let missing = match (begin >= CUT_S, end >= CUT_S) {
-            (true, true) => format!("{begin:.1} s at its begin and {end:.1} s at its end"),
-            (true, false) => format!("{begin:.1} s at its begin"),
-            _ => format!("{end:.1} s at its end"),
+        let heard = self.span()?;
+        let begin = heard.missing_begin_s.filter(|_| heard.from_s < EDGE_S);
+        let end = heard.missing_end_s.filter(|_| heard.ends_with_recording());
+        let missing = match (begin, end) {
+            (Some(begin), Some(end)) => format!("{begin:.1} s at its begin and {end:.1} s at its end"),
+            (Some(begin), None) => format!("{begin:.1} s at its begin"),
+            (None, Some(end)) => format!("{end:.1} s at its end"),
+            (None, None) => return None,
         };
         let periods = self.analysis.measurement.recorder.periods;
         let text = format!(
@@ -263,11 +276,48 @@ impl Evidence<'_> {
             self.signal.periods()
         );
         let kind = FindingKind::CutShort;
+        // Without the fades every round is still there.
+        let fades_only = begin.unwrap_or(0.0) <= FADE_IN_S && end.unwrap_or(0.0) <= FADE_OUT_S;
         Some(match periods {
             few if few < MIN_PERIODS => refusal(kind, text),
-            all if all >= self.signal.periods() => note(kind, text),
+            _ if fades_only => note(kind, text),
             _ => doubt(kind, text),
         })
+    }
+
+    /// From where to where the measured occurrence was heard.
+    fn span(&self) -> Option<Span> {
+        let occurrence = self.analysis.occurrences.get(self.analysis.measured?)?;
+        let at_s = |frame: usize| {
+            occurrence.begin_s + frame as f64 / Excitation::RATE_HZ * self.analysis.speed.unwrap_or(1.0)
+        };
+        let sounding = self.signal.sounding();
+        let missing = |seconds: f64| (seconds >= CUT_S).then_some(seconds);
+        Some(Span {
+            missing_begin_s: missing(occurrence.missing_begin_s),
+            missing_end_s: missing(occurrence.missing_end_s),
+            from_s: at_s(sounding.start) + occurrence.missing_begin_s,
+            to_s: at_s(sounding.end) - occurrence.missing_end_s,
+            length_s: self.analysis.measurement.recorder.length_s,
+            silent_inside: self.steadiness().is_some_and(|s| !s.gaps.is_empty()),
+        })
+    }
+
+    /// Rounds are missing, although the recorder was running.
+    fn broken(&self) -> Option<Finding> {
+        let heard = self.span()?;
+        let begin = heard.missing_begin_s.filter(|_| heard.from_s >= EDGE_S).map(|_| heard.from_s);
+        let end = heard.missing_end_s.filter(|_| !heard.ends_with_recording()).map(|_| heard.to_s);
+        let at_s = begin.or(end)?;
+        let periods = self.analysis.measurement.recorder.periods;
+        let text = format!(
+            "Only {periods} of {} rounds fit together: {at_s:.1} s into the recording the sound stopped or jumped, in the \
+             player, on the way to the speakers or in the recorder. Close other programs, bring wireless speakers \
+             nearer and record again.",
+            self.signal.periods()
+        );
+        let kind = FindingKind::Dropout;
+        Some(if periods < MIN_PERIODS { refusal(kind, text) } else { doubt(kind, text) })
     }
 
     fn jumped(&self) -> Option<Finding> {

@@ -1,5 +1,6 @@
 //! What is wrong with the speakers or their wiring: what one wanted to know.
 
+use super::super::analysis::Analysis;
 use super::super::measurement::{ChannelResult, Finding, FindingKind, PairResult, Polarity};
 use super::limits::*;
 use super::{Evidence, doubt, note, refusal};
@@ -7,23 +8,44 @@ use super::{Evidence, doubt, note, refusal};
 impl Evidence<'_> {
     pub(super) fn about_the_speakers(&self) -> Vec<Finding> {
         let mut found = self.silent();
-        let rules = [self.collapsed(), self.swapped(), self.polarity(), self.levels(), self.clocks()];
+        let rules = [
+            self.collapsed(),
+            self.swapped().or_else(|| self.exchanged_sides()),
+            self.polarity(),
+            self.levels(),
+            self.clocks(),
+        ];
         found.extend(rules.into_iter().flatten());
         found
     }
 
     fn silent(&self) -> Vec<Finding> {
-        let one = |channel: &ChannelResult| {
-            refusal(
+        self.channels().iter().filter(|c| !c.heard).map(|c| self.not_heard(&c.name)).collect()
+    }
+
+    /// Nothing of `name`. If another channel arrives twice, nearly as loud, its own speaker plays that.
+    fn not_heard(&self, name: &str) -> Finding {
+        let second = |c: &ChannelResult| c.echoes.iter().copied().find(|e| e.db > SECOND_SPEAKER_DB);
+        let doubled = self.channels().iter().filter(|c| c.heard).find_map(|c| Some((c, second(c)?)));
+        match doubled {
+            Some((other, echo)) => refusal(
+                FindingKind::MonoCollapse,
+                format!(
+                    "Nothing of {name} was heard, and {} arrives twice, {:.2} ms apart and nearly as loud: both speakers \
+                     play {}. Give one of them the other channel, in the speaker's app or at the player.",
+                    other.name,
+                    echo.after_us / 1_000.0,
+                    other.name
+                ),
+            ),
+            None => refusal(
                 FindingKind::SpeakerSilent,
                 format!(
-                    "{} was not heard: its speaker is off, muted, not connected or far too quiet, or the player sent \
-                     one channel only. See that it plays, then measure again.",
-                    channel.name
+                    "{name} was not heard: its speaker is off, muted, not connected or far too quiet, or the player sent \
+                     one channel only. See that it plays, then measure again."
                 ),
-            )
-        };
-        self.channels().iter().filter(|c| !c.heard).map(one).collect()
+            ),
+        }
     }
 
     /// Channels that come out of the same places.
@@ -69,6 +91,29 @@ impl Evidence<'_> {
                 held.name
             ),
         ))
+    }
+
+    /// The recorder's left microphone hears the right channel first, and its right one the left.
+    fn exchanged_sides(&self) -> Option<Finding> {
+        let sides = self.sides.filter(|_| self.channels().len() == 2)?;
+        let arrival = |side: &Analysis, channel: usize| {
+            let found = side.measurement.channels.get(channel).filter(|c| c.heard)?;
+            Some(found.arrival_us.value)
+        };
+        // Positive: the left microphone is nearer.
+        let to_the_left = |channel| Some(arrival(&sides[1], channel)? - arrival(&sides[0], channel)?);
+        let exchanged = to_the_left(0)? < -ONE_SIDE_US && to_the_left(1)? > ONE_SIDE_US;
+        exchanged.then(|| {
+            doubt(
+                FindingKind::Swapped,
+                format!(
+                    "{} stands at the right of the recorder and {} at its left: the speakers are exchanged, or the \
+                     recorder was turned round. Exchange their places, their plugs or their roles.",
+                    self.name(0),
+                    self.name(1)
+                ),
+            )
+        })
     }
 
     fn polarity(&self) -> Option<Finding> {
