@@ -157,7 +157,7 @@ impl Search {
     /// Ends the search.
     pub fn finish(mut self) -> Found {
         // Windows that would reach beyond the end see silence there.
-        let beyond = if self.frames > Excitation::PERIOD { self.frames - Excitation::PERIOD } else { 0 };
+        let beyond = self.frames.saturating_sub(Excitation::PERIOD);
         while self.next < beyond {
             self.compare();
             self.next += HOP;
