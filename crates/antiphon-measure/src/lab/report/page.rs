@@ -186,11 +186,13 @@ ul.bad li,ul.care li,ul.plain li{padding:.5em .7em;border-left:4px solid var(--r
 ul.bad li{border-color:var(--bad);background:var(--badbg)}
 ul.care li{border-color:var(--care);background:var(--carebg)}
 code{font:.92em ui-monospace,'DejaVu Sans Mono',monospace;background:var(--page);border-radius:5px;padding:.1em .35em}
-figure{margin:0}
+figure{margin:0 -8px}
+figcaption{margin:0 8px}
 svg{display:block;width:100%;height:auto;max-width:520px;margin:0 auto}
-figcaption{color:var(--soft);font-size:.92rem;margin-top:.5em}
+figcaption{color:var(--soft);font-size:.92rem;padding-top:.5em}
 table{width:100%;border-collapse:collapse;font-size:.95rem;font-variant-numeric:tabular-nums}
 th,td{text-align:left;padding:.35em .5em;border-bottom:1px solid var(--rule);vertical-align:top}
+td{white-space:nowrap}
 thead th{color:var(--soft);font-weight:600}
 .list{margin:0}
 .list div{display:flex;justify-content:space-between;gap:1em;border-bottom:1px solid var(--rule);padding:.3em 0}
@@ -209,12 +211,12 @@ footer{color:var(--soft);font-size:.85rem;text-align:center;padding:4px 14px 22p
 .stack tr:last-child{border:0}
 .stack th,.stack td{display:flex;justify-content:space-between;gap:1em;border:0;padding:.12em 0}
 .stack td{text-align:right}
-.stack td::before{content:attr(data-label);color:var(--soft);text-align:left}
+.stack td::before{content:attr(data-label);color:var(--soft);text-align:left;white-space:normal}
 }
 @media(min-width:720px){
 main{padding:20px}
 .grid{columns:2;column-gap:12px}
-.grid .card{break-inside:avoid}
+.grid .card{break-inside:avoid;margin-bottom:12px}
 .list{columns:2;column-gap:32px}
 .list div{break-inside:avoid}
 .verdict{display:grid;grid-template-columns:minmax(0,1fr) minmax(0,1fr);gap:0 20px;padding:18px}

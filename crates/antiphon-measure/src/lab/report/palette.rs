@@ -59,7 +59,7 @@ pub(super) fn picture_rules() -> String {
         })
     };
     format!(
-        "svg text{{font:12.5px system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',sans-serif}}\
+        "svg text{{font:14px system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',sans-serif}}\
          svg .strong{{font-weight:600}}svg .halo{{paint-order:stroke;stroke-width:4px;stroke-linejoin:round}}\n\
          {}\n@media (prefers-color-scheme:dark){{{}}}\n",
         rules(false) + ".halo{stroke:#ffffff}",

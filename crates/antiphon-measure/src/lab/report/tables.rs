@@ -10,6 +10,15 @@ const MOST_PAIRS: usize = 6;
 
 /// A table: on a phone every row becomes a block of its own, each value beside its column's name.
 fn table(columns: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+    table_of("stack", columns, rows)
+}
+
+/// A table that is narrow enough for a phone as it is.
+fn narrow_table(columns: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+    table_of("narrow", columns, rows)
+}
+
+fn table_of(class: &str, columns: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
     let head: String = columns.iter().map(|c| format!("<th scope=\"col\">{c}</th>")).collect();
     let row = |cells: Vec<String>| {
         let cell = |(n, text): (usize, &String)| {
@@ -23,7 +32,7 @@ fn table(columns: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
         format!("<tr>{}</tr>", cells.iter().enumerate().map(cell).collect::<String>())
     };
     let body: String = rows.map(row).collect();
-    format!("<table class=\"stack\"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>")
+    format!("<table class=\"{class}\"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>")
 }
 
 fn card(id: &str, heading: &str, content: &str) -> String {
@@ -76,13 +85,17 @@ fn speaker(m: &Measurement, c: &ChannelResult, first_us: f64) -> Vec<String> {
     vec![
         c.name.clone(),
         plus_minus_time(c.arrival_us.value - first_us, half),
-        delay(wait_us(m, c.arrival_us.value), half),
+        could_wait(wait_us(m, c.arrival_us.value), half),
         db(c.level_db),
         polarity(c.polarity).to_owned(),
         db(c.snr_db),
         db(c.direct_to_reverb_db),
         plus_minus(c.drift_ppm.value, c.drift_ppm.half_95(), "ppm"),
     ]
+}
+
+fn could_wait(us: f64, half_us: f64) -> String {
+    if us > 0.0 { delay(us, half_us) } else { "is the latest".to_owned() }
 }
 
 fn silent(c: &ChannelResult) -> Vec<String> {
@@ -157,7 +170,7 @@ pub(super) fn notches(m: &Measurement) -> String {
         vec![
             format!("{:.0} Hz", n.hz),
             db(n.predicted_db),
-            n.measured_db.map_or_else(|| "noise hides it".to_owned(), db),
+            n.measured_db.map_or_else(|| "hidden by noise".to_owned(), db),
         ]
     };
     let listed = pair.comb.notches.len();
@@ -167,11 +180,11 @@ pub(super) fn notches(m: &Measurement) -> String {
         String::new()
     };
     let note = format!(
-        "<p class=\"note\">{} and {}, {} apart: how far a tone that both play falls below what it is between the notches.{more}</p>",
+        "<p class=\"note\">{} and {}, {} apart: how deep a tone that both play falls there, against the tones between.{more}</p>",
         escape(a),
         escape(b),
         time(pair.delay_us.value.abs())
     );
-    let table = table(&["notch at", "depth predicted", "depth measured"], pair.comb.notches.iter().map(row));
+    let table = narrow_table(&["notch at", "predicted", "measured"], pair.comb.notches.iter().map(row));
     card("notches", "Comb notches", &format!("{note}{table}"))
 }

@@ -265,8 +265,17 @@ fn about_level(m: &Measurement) -> Option<String> {
     let loudest = heard.clone().max_by(|a, b| a.level_db.total_cmp(&b.level_db))?;
     let quietest = heard.min_by(|a, b| a.level_db.total_cmp(&b.level_db))?;
     let difference = loudest.level_db - quietest.level_db;
-    (difference >= LEVEL_WORTH_DB).then(|| {
-        format!("Turn {} down by {difference:.1} dB: it is louder than {}.", loudest.name, quietest.name)
+    let many = m.channels.iter().filter(|c| c.heard).count() > 2;
+    (difference >= LEVEL_WORTH_DB).then(|| match many {
+        true => format!(
+            "Turn the louder speakers down to the quietest, {}: by up to {difference:.1} dB, as the table of \
+             speakers says.",
+            quietest.name
+        ),
+        false => format!(
+            "Turn {} down by {difference:.1} dB: it is louder than {}.",
+            loudest.name, quietest.name
+        ),
     })
 }
 

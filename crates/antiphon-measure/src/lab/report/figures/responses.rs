@@ -89,7 +89,7 @@ fn small_frames(heard: &[(usize, &ChannelResult)], y: Axis) -> Svg {
             width: 150.0,
             ..Plot::wide(20.0 + ROW * row, 72.0, frequencies(), y)
         };
-        plot.grid_x(&mut svg, &[1_000.0, 4_000.0, 16_000.0], hz);
+        plot.grid_x(&mut svg, &[500.0, 2_000.0, 8_000.0], hz);
         plot.grid_y(&mut svg, &y.ticks(3), plain);
         svg.path(mean.iter().map(|&(hz, db)| plot.at(hz, plot.y.clamp(db))), "s-soft", 1.2, "");
         svg.path(curve(&plot, channel), &format!("s-{}", palette::channel(*index)), 2.0, "");

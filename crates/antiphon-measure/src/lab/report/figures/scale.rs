@@ -26,7 +26,7 @@ pub(super) fn figure(m: &Measurement) -> Option<Figure> {
     let (a, b) = names(m, worst);
     let said = plus_minus_time(worst.delay_us.value.abs(), worst.delay_us.half_95());
     let about = format!("{a} and {b} are {said} apart: {}", worst.class.meaning());
-    let mut svg = Svg::new(160.0, about);
+    let mut svg = Svg::new(164.0, about);
     bands(&mut svg, x);
     claim(&mut svg, x(CLAIMED_TWS_US));
     for pair in m.pairs.iter().filter(|p| *p != worst && p.delay_us.value.is_finite()).take(40) {
@@ -34,7 +34,7 @@ pub(super) fn figure(m: &Measurement) -> Option<Figure> {
     }
     mark(&mut svg, x, worst, &format!("{} and {}: {said}", short(a, NAME_LENGTH), short(b, NAME_LENGTH)));
     let caption = format!(
-        "How late one speaker is, against what ears notice. The scale grows tenfold from step to step. {}",
+        "How late one speaker is heard after the other, against what ears notice. {}",
         source_claim(worst.delay_us.value)
     );
     Some(Figure { name: "scale", heading: "How far apart", svg, caption })
@@ -53,19 +53,13 @@ fn bands(svg: &mut Svg, x: impl Fn(f64) -> f64) {
             None => svg.text((middle, BAND.0 + 25.0), Anchor::Middle, "f-ink", name),
         }
     }
-    for bound_us in [STEREO_PAIR_US, SAME_ROOM_US, FUSED_US, ECHO_US] {
+    // Names lean away from those beside them, and from the source's bound.
+    let bounds = [(STEREO_PAIR_US, -9.0), (SAME_ROOM_US, 9.0), (FUSED_US, 0.0), (ECHO_US, 14.0)];
+    for (bound_us, lean) in bounds {
         let name = if bound_us < 100.0 {
             format!("{} \u{b5}s", plain(bound_us))
         } else {
             format!("{} ms", plain(bound_us / 1e3))
-        };
-        // The first two bounds are close: their names lean away from each other.
-        let lean = if bound_us < 100.0 {
-            -7.0
-        } else if bound_us < FUSED_US {
-            7.0
-        } else {
-            0.0
         };
         svg.text((x(bound_us) + lean, BAND.0 + BAND.1 + 16.0), Anchor::Middle, "f-soft", &name);
     }
@@ -74,9 +68,9 @@ fn bands(svg: &mut Svg, x: impl Fn(f64) -> f64) {
 /// The source's bound, told apart from ours: dashed, below the scale, in its own words.
 fn claim(svg: &mut Svg, x: f64) {
     let y = BAND.0 + BAND.1;
-    svg.line((x, BAND.0 - 3.0), (x, y + 38.0), "s-ink", 1.5, "4 3");
+    svg.line((x, y - 10.0), (x, y + 38.0), "s-ink", 1.5, "4 3");
     svg.text((x - 5.0, y + 38.0), Anchor::End, "f-ink", "the source\u{2019}s claim:");
-    svg.text((x - 5.0, y + 54.0), Anchor::End, "f-ink", "\u{201c}TWS grade, < 12 ms\u{201d}");
+    svg.text((x - 5.0, y + 55.0), Anchor::End, "f-ink", "\u{201c}TWS grade, < 12 ms\u{201d}");
 }
 
 fn mark(svg: &mut Svg, x: impl Fn(f64) -> f64, pair: &PairResult, said: &str) {
