@@ -29,7 +29,9 @@ pub(super) fn plus_minus(value: f64, half: f64, unit: &str) -> String {
         return UNKNOWN.to_owned();
     }
     let digits = digits(half);
-    let half = if half.is_finite() { round_to(half, digits) } else { UNKNOWN.to_owned() };
+    // What is not nothing does not look like nothing.
+    let least = 10f64.powi(-digits.clamp(0, 3));
+    let half = if half.is_finite() { round_to(half.max(least), digits) } else { UNKNOWN.to_owned() };
     format!("{} \u{b1} {half} {unit}", round_to(value, digits))
 }
 
@@ -97,6 +99,7 @@ mod tests {
         assert_eq!(plus_minus_time(-46.21, 1.34), "\u{2212}46.2 \u{b1} 1.3 \u{b5}s");
         assert_eq!(plus_minus_time(137_000.0, 12_000.0), "137 \u{b1} 12 ms");
         assert_eq!(plus_minus_time(-0.01, 4.0), "0 \u{b1} 4 \u{b5}s");
+        assert_eq!(plus_minus_time(5_595.2, 0.4), "5.595 \u{b1} 0.001 ms");
         assert_eq!(plus_minus(f64::NAN, 1.0, "dB"), UNKNOWN);
         assert_eq!(plus_minus(1.0, f64::INFINITY, "ppm"), "1 \u{b1} \u{2013} ppm");
     }

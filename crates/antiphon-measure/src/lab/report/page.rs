@@ -215,7 +215,7 @@ footer{color:var(--soft);font-size:.85rem;text-align:center;padding:4px 14px 22p
 }
 @media(min-width:720px){
 main{padding:20px}
-.grid{columns:2;column-gap:12px}
+.grid{columns:2;column-gap:12px;margin-bottom:12px}
 .grid .card{break-inside:avoid;margin-bottom:12px}
 .list{columns:2;column-gap:32px}
 .list div{break-inside:avoid}

@@ -217,7 +217,7 @@ fn about_time(m: &Measurement, pair: &PairResult) -> Vec<String> {
         ));
     } else {
         steps.push(format!(
-            "No moving of speakers mends this: it is {} of way in air.",
+            "Moving speakers hardly mends this: it is {} of way in air.",
             cm(pair.path_cm().abs(), pair.delay_us.half_95())
         ));
     }
@@ -272,10 +272,9 @@ fn about_level(m: &Measurement) -> Option<String> {
              speakers says.",
             quietest.name
         ),
-        false => format!(
-            "Turn {} down by {difference:.1} dB: it is louder than {}.",
-            loudest.name, quietest.name
-        ),
+        false => {
+            format!("Turn {} down by {difference:.1} dB: it is louder than {}.", loudest.name, quietest.name)
+        }
     })
 }
 

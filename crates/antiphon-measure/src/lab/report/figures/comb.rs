@@ -56,7 +56,7 @@ fn draw(points: &[CurvePoint], pair: &PairResult, band: (f64, f64)) -> Svg {
         let tip = plot.top - 2.0;
         svg.polygon(&[(x - 3.5, tip - 7.0), (x + 3.5, tip - 7.0), (x, tip)], "f-ink");
     }
-    for (x, class, dash, name) in [(40.0, "soft", "5 3", "predicted"), (150.0, "ch2", "", "measured")] {
+    for (x, class, dash, name) in [(40.0, "soft", "5 3", "predicted"), (170.0, "ch2", "", "measured")] {
         svg.line((x, 14.0), (x + 26.0, 14.0), &format!("s-{class}"), 2.4, dash);
         svg.text((x + 32.0, 18.0), Anchor::Start, &format!("f-{class} strong"), name);
     }
