@@ -18,7 +18,7 @@ use crate::lab::measurement::{ChannelResult, Measurement};
 /// So many channels are drawn in one frame; more would hide each other.
 const MOST_IN_ONE: usize = 4;
 /// Characters of a name within a picture.
-const NAME_LENGTH: usize = 16;
+const NAME_LENGTH: usize = 14;
 
 /// A picture with the words around it.
 #[derive(Debug, Clone, PartialEq)]

@@ -8,11 +8,14 @@ use crate::lab::measurement::{Grade, Measurement, Severity};
 
 pub(super) fn html(m: &Measurement, context: &ReportContext) -> String {
     let verdict = verdict(m);
+    let (reasons, next) = (findings_card(m), next_card(&verdict));
+    // Who cannot trust the numbers wants to know why before anything else.
+    let (second, third) = if m.grade == Grade::NotTrustworthy { (reasons, next) } else { (next, reasons) };
     let parts = [
         heading(context),
         first_card(m, &verdict),
-        next_card(&verdict),
-        findings_card(m),
+        second,
+        third,
         pictures(m),
         tables::recording(m),
         tables::speakers(m),

@@ -211,10 +211,11 @@ fn a_measurement_that_is_not_trustworthy_shows_its_reason_and_no_verdict_on_the_
     assert!(
         page.contains("The recording is clipped.") && page.contains("Nothing on this page may be acted upon")
     );
-    let first = &page[..page.find("id=\"findings\"").unwrap()];
+    let first = &page[..page.find("id=\"pictures\"").unwrap()];
     for word in ["stereo pair", "heard together", "Let left wait", "aria-label=\"left and right"] {
         assert!(!first.contains(word), "{word}");
     }
+    assert!(page.find("id=\"findings\"") < page.find("id=\"next\""), "the reason comes first");
     let nothing = html(&nothing(), &context());
     assert!(nothing.contains("There is nothing to draw") && nothing.contains("The recording is silent."));
     assert!(!nothing.contains("<svg") && pictures(&super::samples::nothing()).is_empty());
@@ -243,6 +244,38 @@ fn a_delay_within_its_uncertainty_has_no_first_speaker() {
         html(&m, &context())
             .contains("reaches from \u{201c}stereo pair\u{201d} to \u{201c}same room\u{201d}")
     );
+}
+
+#[test]
+fn no_text_of_a_picture_ends_beyond_it_however_long_a_name_is() {
+    let long = "a speaker with a name as long as a sentence";
+    let delays = [0.0, 40.0, 3_000.0, 9_000.0, 90_000.0];
+    let speakers = |count: usize| {
+        (0..count).map(|n| channel(&format!("{n} {long}"), delays[n % 5], n as u64)).collect::<Vec<_>>()
+    };
+    for m in [measurement(speakers(2)), measurement(speakers(4)), measurement(speakers(5))] {
+        for (name, svg) in pictures(&m) {
+            for text in svg.split("<text ").skip(1) {
+                let (head, tail) = text.split_once('>').unwrap();
+                let words = tail.split_once('<').unwrap().0;
+                let x: f64 = head.split('"').nth(1).unwrap().parse().unwrap();
+                // 14 units high: about 7.2 wide each.
+                let width = 7.2 * words.chars().count() as f64;
+                let begin = if head.contains("\"middle\"") {
+                    x - width / 2.0
+                } else if head.contains("\"end\"") {
+                    x - width
+                } else {
+                    x
+                };
+                assert!(
+                    begin > -3.0 && begin + width < 363.0,
+                    "{name}: {words} from {begin} to {}",
+                    begin + width
+                );
+            }
+        }
+    }
 }
 
 #[test]

@@ -55,14 +55,14 @@ pub(super) fn worst_pair(m: &Measurement) -> Option<&PairResult> {
 
 fn not_trustworthy(m: &Measurement) -> Verdict {
     let heard = m.channels.iter().any(|c| c.heard);
-    let mut sentences = vec!["Nothing on this page may be acted upon. The reasons are below.".to_owned()];
+    let mut sentences = vec!["Nothing on this page may be acted upon. The reasons come next.".to_owned()];
     if heard {
         sentences.push(
             "Numbers and pictures are shown all the same, since they help to find the cause.".to_owned(),
         );
     }
     let next = [
-        "Do what the reasons below ask for.",
+        "Do what the reasons above ask for.",
         "Then play and record the measure track once more: both speakers equally loud, the room quiet, the \
          microphone where you listen, its voice processing (noise suppression, echo cancelling) off.",
         "If you can choose, save the recording as WAV or FLAC.",

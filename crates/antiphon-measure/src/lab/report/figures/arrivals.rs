@@ -1,6 +1,6 @@
 //! Impulse responses, one lane each, on one time axis, with their arrivals marked.
 
-use super::{Figure, NAME_LENGTH, first_arrival_us, heard};
+use super::{Figure, first_arrival_us, heard};
 use crate::interpolate::resampled;
 use crate::lab::measurement::{ChannelResult, Impulse, Measurement};
 use crate::lab::report::axes::{Axis, Plot, plain};
@@ -17,6 +17,8 @@ const CLOSE_BEFORE_MS: f64 = 0.4;
 const CLOSE_AFTER_MS: f64 = 1.6;
 /// Points across: two for each unit of the picture.
 const COLUMNS: usize = 616;
+/// Characters of a name: beside it stands a time, within half the picture.
+const NAME_LENGTH: usize = 12;
 /// Later arrivals are marked, at most so many for a channel.
 const MOST_ECHOES: usize = 6;
 

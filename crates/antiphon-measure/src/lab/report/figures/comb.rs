@@ -10,8 +10,9 @@ use crate::lab::report::words::{names, worst_pair};
 
 const LOWEST_DB: f64 = -30.0;
 /// Above so many notches only a part of the band is drawn: they would run into one another.
-const MOST_DRAWN: f64 = 30.0;
-const POINTS: usize = 600;
+const MOST_DRAWN: f64 = 20.0;
+/// Enough that every notch is drawn to its ground.
+const POINTS: usize = 1_000;
 
 pub(super) fn figure(m: &Measurement) -> Option<Figure> {
     let pair = worst_pair(m).filter(|p| p.delay_us.value.is_finite())?;
@@ -51,7 +52,8 @@ fn draw(points: &[CurvePoint], pair: &PairResult, band: (f64, f64)) -> Svg {
     let line = |db: fn(&CurvePoint) -> f64| points.iter().map(move |p| plot.at(p.hz, plot.y.clamp(db(p))));
     svg.path(line(|p| p.measured_db.unwrap_or(f64::NAN)), "s-ch2", 2.0, "");
     svg.path(line(|p| p.predicted_db), "s-soft", 1.6, "5 3");
-    for notch in pair.comb.notches.iter().filter(|n| plot.x.contains(n.hz)) {
+    let all_are_listed = pair.comb.count == pair.comb.notches.len();
+    for notch in pair.comb.notches.iter().filter(|n| all_are_listed && plot.x.contains(n.hz)) {
         let x = plot.px(notch.hz);
         let tip = plot.top - 2.0;
         svg.polygon(&[(x - 3.5, tip - 7.0), (x + 3.5, tip - 7.0), (x, tip)], "f-ink");
@@ -70,6 +72,11 @@ fn caption(m: &Measurement, pair: &PairResult, points: &[CurvePoint], band: (f64
         1 => format!("{a} and {b} cut one notch between 500 Hz and 2 kHz out of a sound that both play."),
         n => format!("{a} and {b} cut {n} notches between 500 Hz and 2 kHz out of a sound that both play."),
     };
+    let turned = if sum(m, pair).is_some_and(|sum| sum.opposed) {
+        " One speaker pulls where the other pushes, so notches lie where peaks should be."
+    } else {
+        ""
+    };
     let part = if band == COMB_BAND_HZ { "" } else { " Only a part of them is drawn." };
     let measured = if points.iter().any(|p| p.measured_db.is_some()) {
         " Measured: both impulse responses added, from 1 ms before to 5 ms after each arrival. Reflections that come \
@@ -78,7 +85,7 @@ fn caption(m: &Measurement, pair: &PairResult, points: &[CurvePoint], band: (f64
         " There is no measured curve: noise covers it."
     };
     format!(
-        "{count}{part} Notches are valleys in the curve, the small triangles say where the delay puts them; 0 dB is both \
+        "{count}{part}{turned} Notches are valleys in the curve, the small triangles say where the delay puts them; 0 dB is both \
          speakers in step. Predicted: from delay and level alone.{measured}"
     )
 }

@@ -32,7 +32,8 @@ pub(super) fn figure(m: &Measurement) -> Option<Figure> {
     for pair in m.pairs.iter().filter(|p| *p != worst && p.delay_us.value.is_finite()).take(40) {
         pointer(&mut svg, x(pair.delay_us.value), "f-soft", 4.0);
     }
-    mark(&mut svg, x, worst, &format!("{} and {}: {said}", short(a, NAME_LENGTH), short(b, NAME_LENGTH)));
+    let pair = format!("{} and {}", short(a, NAME_LENGTH), short(b, NAME_LENGTH));
+    mark(&mut svg, x, worst, &pair, &said);
     let caption = format!(
         "How late one speaker is heard after the other, against what ears notice. {}",
         source_claim(worst.delay_us.value)
@@ -73,24 +74,18 @@ fn claim(svg: &mut Svg, x: f64) {
     svg.text((x - 5.0, y + 55.0), Anchor::End, "f-ink", "\u{201c}TWS grade, < 12 ms\u{201d}");
 }
 
-fn mark(svg: &mut Svg, x: impl Fn(f64) -> f64, pair: &PairResult, said: &str) {
+fn mark(svg: &mut Svg, x: impl Fn(f64) -> f64, pair: &PairResult, names: &str, said: &str) {
     let (at, half) = (pair.delay_us.value.abs(), pair.delay_us.half_95());
     let (left, right) = (x((at - half).max(FROM_US)), x(at + half));
     if right - left > 6.0 {
         svg.line((left, 48.0), (right, 48.0), "s-ink", 3.0, "");
     }
-    pointer(svg, x(at), "f-ink", 8.0);
-    let anchor = match x(at) {
-        x if x < WIDTH / 3.0 => Anchor::Start,
-        x if x > WIDTH * 2.0 / 3.0 => Anchor::End,
-        _ => Anchor::Middle,
-    };
-    let place = match anchor {
-        Anchor::Start => 2.0,
-        Anchor::Middle => x(at).clamp(130.0, WIDTH - 130.0),
-        Anchor::End => WIDTH - 2.0,
-    };
-    svg.text((place, 24.0), anchor, "f-ink strong", said);
+    pointer(svg, x(at), "f-ink", 7.0);
+    for (y, text) in [(13.0, names), (31.0, said)] {
+        // A bold character is about 8 wide: no text shall end beyond the picture.
+        let half = (4.0 * text.chars().count() as f64).min(WIDTH / 2.0);
+        svg.text((x(at).clamp(half, WIDTH - half), y), Anchor::Middle, "f-ink strong", text);
+    }
 }
 
 fn pointer(svg: &mut Svg, x: f64, class: &str, size: f64) {
