@@ -1,3 +1,5 @@
+use std::sync::LazyLock;
+
 use super::samples::{channel, many, measurement, nothing, two, with};
 use super::*;
 use crate::lab::measurement::{FindingKind, Grade, Severity};
@@ -16,7 +18,12 @@ fn context() -> ReportContext {
 
 /// Every page that a test looks at, by name; with `ANTIPHON_KEEP_REPORTS=DIR` at build time they are
 /// written there, to be looked at.
-fn pages() -> Vec<(&'static str, Measurement, String)> {
+fn pages() -> &'static [(&'static str, Measurement, String)] {
+    static PAGES: LazyLock<Vec<(&'static str, Measurement, String)>> = LazyLock::new(make_pages);
+    &PAGES
+}
+
+fn make_pages() -> Vec<(&'static str, Measurement, String)> {
     let doubt =
         "The level of the recording changed by 4 dB while the signal played: switch automatic gain off.";
     let all = [
@@ -84,8 +91,8 @@ fn check_text(text: &str) {
 #[test]
 fn pages_and_pictures_are_well_formed() {
     for (_, m, page) in pages() {
-        check_well_formed(&page);
-        for (_, svg) in pictures(&m) {
+        check_well_formed(page);
+        for (_, svg) in pictures(m) {
             check_well_formed(&svg);
             assert!(svg.starts_with("<svg xmlns="));
         }
@@ -98,7 +105,7 @@ fn a_page_loads_nothing_and_runs_nothing() {
         for word in ["http", "src=", "href", "url(", "@import", "<script", "onload", "<link", "<iframe"] {
             assert!(!page.contains(word), "{name}: {word}");
         }
-        for (_, svg) in pictures(&m) {
+        for (_, svg) in pictures(m) {
             let without_namespace = svg.replacen("http://www.w3.org/2000/svg", "", 1);
             assert!(!without_namespace.contains("http") && !svg.contains("href"));
         }
@@ -112,7 +119,7 @@ fn no_number_that_is_none_reaches_the_page() {
     broken.channels[0].impulse.samples[300] = f32::NAN;
     broken.channels[1].track[2].shift_us = f64::NAN;
     broken.recorder.peak_dbfs = f64::NAN;
-    let mut all = pages();
+    let mut all = pages().to_vec();
     all.push(("broken", broken.clone(), html(&broken, &context())));
     for (name, m, page) in all {
         let pictures: String = pictures(&m).into_iter().map(|(_, svg)| svg).collect();
