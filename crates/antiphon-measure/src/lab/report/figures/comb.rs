@@ -77,6 +77,11 @@ fn caption(m: &Measurement, pair: &PairResult, points: &[CurvePoint], band: (f64
     } else {
         ""
     };
+    let triangles = if pair.comb.count == pair.comb.notches.len() {
+        ", the small triangles say where the delay puts them"
+    } else {
+        ""
+    };
     let part = if band == COMB_BAND_HZ { "" } else { " Only a part of them is drawn." };
     let measured = if points.iter().any(|p| p.measured_db.is_some()) {
         " Measured: both impulse responses added, from 1 ms before to 5 ms after each arrival. Reflections that come \
@@ -85,7 +90,7 @@ fn caption(m: &Measurement, pair: &PairResult, points: &[CurvePoint], band: (f64
         " There is no measured curve: noise covers it."
     };
     format!(
-        "{count}{part}{turned} Notches are valleys in the curve, the small triangles say where the delay puts them; 0 dB is both \
+        "{count}{part}{turned} Notches are valleys in the curve{triangles}; 0 dB is both \
          speakers in step. Predicted: from delay and level alone.{measured}"
     )
 }

@@ -82,8 +82,8 @@ fn mark(svg: &mut Svg, x: impl Fn(f64) -> f64, pair: &PairResult, names: &str, s
     }
     pointer(svg, x(at), "f-ink", 7.0);
     for (y, text) in [(13.0, names), (31.0, said)] {
-        // A bold character is about 8 wide: no text shall end beyond the picture.
-        let half = (4.0 * text.chars().count() as f64).min(WIDTH / 2.0);
+        // A bold character is up to 9 wide: no text shall end beyond the picture.
+        let half = (4.6 * text.chars().count() as f64).min(WIDTH / 2.0);
         svg.text((x(at).clamp(half, WIDTH - half), y), Anchor::Middle, "f-ink strong", text);
     }
 }
