@@ -6,7 +6,7 @@
 //! on a clock of its own, with noise, and so much later as such files take to be written. It knows
 //! nothing but what sounded: no setting, no latency, no name.
 //!
-//! Its instants: room frame `n` is true time `origin + n / 48000 s`; microphone frame `m` is room
+//! `docs/room.md` has the grammar. Its instants: room frame `n` is true time `origin + n / 48000 s`; microphone frame `m` is room
 //! frame `warm_up + m / (1 + ppm)`.
 
 mod uri;
