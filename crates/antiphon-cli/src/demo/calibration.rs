@@ -77,19 +77,16 @@ fn report(
     calibration: CalibrateReport,
 ) -> CalibratedReport {
     let together = after.conclusive && after.spread_us.p95 < STEREO_US;
-    let (was, is) = (before.spread_us.bias.abs(), after.spread_us.p95);
-    let said = match (calibration.outcome.as_str(), calibration.reasons.first()) {
-        (_, Some(reason)) => format!(" The calibration says: {reason}"),
-        _ => String::new(),
-    };
-    let verdict = match together {
-        true => format!(
-            "By the recordings the right speaker was {:.3} ms late; after the calibration 95 of 100 moments are within \
-             {is:.1} us: a stereo pair.",
-            was / 1e3
+    let (was_ms, is_us) = (before.spread_all_us.bias / 1e3, after.spread_all_us.p95);
+    let verdict = match (together, calibration.reasons.first()) {
+        (true, _) => format!(
+            "By the recordings the right speaker was {was_ms:.3} ms late; after the calibration 95 of 100 moments are \
+             within {:.1} us: a stereo pair.",
+            after.spread_us.p95
         ),
-        false if !after.conclusive => format!("Inconclusive: {}", after.verdict),
-        false => format!("NOT together: {is:.1} us after the calibration, {was:.1} us before.{said}"),
+        (false, Some(reason)) => format!("NOT together: nothing was kept, because {reason}."),
+        (false, None) if !after.conclusive => after.verdict.clone(),
+        (false, None) => format!("NOT together: {is_us:.1} us apart after the calibration."),
     };
     CalibratedReport {
         schema: DEMO_SCHEMA,

@@ -217,9 +217,9 @@ impl Counts {
 /// How a demo ended.
 pub enum Told {
     /// Music was played.
-    Played(DemoReport),
+    Played(Box<DemoReport>),
     /// Music was played before and after a calibration.
-    Calibrated(CalibratedReport),
+    Calibrated(Box<CalibratedReport>),
 }
 
 /// Runs the demo, prints its report and returns it.
@@ -239,7 +239,7 @@ pub fn run(args: &DemoArgs, stop: &Arc<AtomicBool>) -> Result<Told, DemoError> {
         let text = if args.json { json::write_pretty(&report) } else { print::calibrated(&report) };
         // Whoever reads no further has enough.
         let _ = terminal::print(&text);
-        return Ok(Told::Calibrated(report));
+        return Ok(Told::Calibrated(Box::new(report)));
     }
     let source = compose(&plan)?;
     let run = perform(&plan, &source.1, &note, stop)?;
@@ -247,7 +247,7 @@ pub fn run(args: &DemoArgs, stop: &Arc<AtomicBool>) -> Result<Told, DemoError> {
     let report = analyse::judge(&plan, &source.0, &run)?;
     let text = if args.json { json::write_pretty(&report) } else { print::report(&report, &plan) };
     let _ = terminal::print(&text);
-    Ok(Told::Played(report))
+    Ok(Told::Played(Box::new(report)))
 }
 
 fn plan(args: &DemoArgs) -> Result<DemoPlan, DemoError> {

@@ -86,7 +86,7 @@ pub(super) fn calibrated(r: &CalibratedReport) -> String {
         let _ = writeln!(out, "{label:<22} {text}");
     };
     let spread = |report: &DemoReport| {
-        let s = &report.spread_us;
+        let s = &report.spread_all_us;
         format!("p50 {:.1}  p95 {:.1}  max {:.1} us; {} in the median", s.p50, s.p95, s.max, side(s.bias))
     };
     line("hidden delay", format!("right {} ms, known to the virtual sound card alone", r.hidden_ms));

@@ -31,8 +31,8 @@ pub struct SignalArgs {
 const WITH_A_PHONE: &str = "\
 With a phone:
   1. antiphon signal measure -o track.wav
-  2. Play track.wav on both speakers as you play music on them, and record all of it where you listen:
-     the phone's plain recorder, noise reduction off, lying still.
+  2. Play track.wav on both speakers as you play music on them, and record all of it where
+     you listen: the phone's plain recorder, noise reduction off, lying still.
   3. antiphon measure recording.m4a --report out
 
 With a microphone at this machine, and Antiphon's own speakers:
@@ -102,9 +102,9 @@ pub struct ResultArgs {
 }
 
 const CALIBRATING: &str = "\
-Calibrating measures the speakers, lets the early ones wait for the late ones and turns the loud ones down,
-measures again, and keeps the corrections only if the speakers are nearer to each other with them. They hold
-for the place of the microphone: put it where you listen.
+Calibrating measures the speakers, lets the early ones wait for the late ones, turns the
+loud ones down, measures again, and keeps the corrections only if the speakers are nearer to
+each other with them. They hold for the place of the microphone: put it where you listen.
 
 Microphones:";
 

@@ -23,6 +23,10 @@ const SAME_US: i64 = 5;
 /// The same for levels.
 const SAME_DB: f32 = 0.5;
 
+/// So many times more is it measured while the speakers' clocks have not settled. Those of speakers that
+/// are none of Antiphon's own never do.
+const SETTLE_TRIES: u32 = 2;
+
 /// A speaker glides to its new delay within a fraction of this.
 const SETTLE: Duration = Duration::from_millis(500);
 
@@ -38,13 +42,27 @@ pub fn run(args: &CalibrateArgs) -> Result<Exit, Failure> {
 fn calibrate(args: &CalibrateArgs) -> Result<Exit, Ended> {
     let stop = signals::stop_flag()?;
     let mut session = Session::begin(&args.live, &stop)?;
-    let before = session.measure("measuring", &stop)?;
+    let before = settled(&mut session, &stop)?;
     terminal::note(&format!("before: {}", words::verdict(&before)));
     let attempt = attempt(&mut session, args, &before, &stop)?;
     let microphone = session.name.clone();
     // The speakers get their roles back before anything is written.
     drop(session);
     Ok(deliver(args, &microphone, &before, &attempt)?)
+}
+
+/// Measures until the speakers' clocks agree, a few times: speakers that have just begun to play, or
+/// whose network was disturbed, move by some tens of microseconds until they know the time again.
+fn settled(session: &mut Session, stop: &AtomicBool) -> Result<Measurement, Ended> {
+    let mut measurement = session.measure("measuring", stop)?;
+    for _ in 0..SETTLE_TRIES {
+        match corrections(&measurement, &[], None) {
+            Err(Refusal::Drifting { .. }) => {}
+            _ => break,
+        }
+        measurement = session.measure("once more, the speakers were moving", stop)?;
+    }
+    Ok(measurement)
 }
 
 /// What came of it.

@@ -11,12 +11,11 @@ use antiphon_api::{
     CalibrationGrade, CalibrationMethod, CalibrationRequest, Client, SpeakerCalibration, json,
 };
 use antiphon_audio::source::{self, Prefetch, SourceSpec};
-use antiphon_measure::lab::follow::{
-    Certainty, CorrectionConfig, FollowConfig, FollowCorrection, FollowState, Follower,
-};
+use antiphon_measure::lab::follow::{Certainty, CorrectionConfig, FollowCorrection, FollowState};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::args::CalibrateArgs;
+use super::follower::Worker;
 use super::microphone::Microphone;
 use super::stage::{Feed, Stage};
 use super::{Ended, words};
@@ -62,7 +61,7 @@ fn follow(args: &CalibrateArgs, source: Prefetch, title: &str, stop: &AtomicBool
     let mut microphone = Microphone::open(uri, args.live.mic_format, stop)?;
     let [left, right] = [&stage.names()[0], &stage.names()[1]];
     terminal::note(&format!("Playing {title}: {left} plays left, {right} plays right."));
-    let mut follower = Follower::new(FollowConfig::default());
+    let follower = Worker::start()?;
     let mut correction = args.correct.then(|| FollowCorrection::new(CorrectionConfig::default()));
     let mut teller = Teller::new(args.result.json, right);
     microphone.forget();
@@ -75,16 +74,17 @@ fn follow(args: &CalibrateArgs, source: Prefetch, title: &str, stop: &AtomicBool
         if stop.load(Ordering::Acquire) {
             return Err(Ended::Interrupted);
         }
-        follower.programme(&performance.feed.sent);
-        performance.feed.sent.clear();
+        if !performance.feed.sent.is_empty() {
+            follower.programme(std::mem::take(&mut performance.feed.sent))?;
+        }
         while let Some(block) = microphone.next()? {
             let heard: Vec<f32> = block.iter().step_by(microphone.channels()).copied().collect();
-            follower.microphone(&heard);
+            follower.microphone(heard)?;
         }
         let state = follower.state();
         if let Some(by_us) = correction.as_mut().and_then(|correction| correction.advise(&state)) {
             shift(stage.client(), (left, right), by_us, &state)?;
-            follower.corrected(by_us as f64);
+            follower.corrected(by_us as f64)?;
         }
         teller.tell(&state);
     }

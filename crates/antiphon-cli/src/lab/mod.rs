@@ -33,6 +33,8 @@ mod measure;
 
 mod calibrate;
 
+mod follower;
+
 mod follow;
 
 mod convert;

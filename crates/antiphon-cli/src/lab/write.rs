@@ -70,11 +70,11 @@ fn cannot_write(path: &Path, error: &dyn Display) -> Failure {
 /// Whole numbers of `bits`. Sixteen bits are dithered by one step, triangular and the same every
 /// time: a fade from -60 dB would be distorted without it.
 fn quantised(samples: &[f32], bits: u16) -> Vec<i32> {
-    let full = f64::from((1u32 << (bits - 1)) - 1);
+    let scale = f64::from(1u32 << (bits - 1));
     let mut dither = Dither(0x2545_f491);
     let whole = |&sample: &f32| {
         let noise = if bits <= 16 && sample != 0.0 { dither.next() } else { 0.0 };
-        (f64::from(sample.clamp(-1.0, 1.0)) * full + noise).round().clamp(-full, full) as i32
+        (f64::from(sample) * scale + noise).round().clamp(-scale, scale - 1.0) as i32
     };
     samples.iter().map(whole).collect()
 }

@@ -34,8 +34,9 @@ pub use uri::{Models, RoomParams};
 
 /// What a person reads about `room:`.
 pub const HELP: &str = "\
-room:LEFT.wav,RIGHT.wav[?distances_m=2,2&rt60_ms=300&snr_db=30&noise=pink&ppm=50&lag_ms=1000&gain_db=0
-     &models=perfect&seed=1] hears running virtual:LEFT.wav and virtual:RIGHT.wav speakers in a simulated room";
+room:LEFT.wav,RIGHT.wav[?distances_m=2,2&rt60_ms=300&snr_db=30&noise=pink&ppm=50&seed=1
+     &lag_ms=1000&gain_db=0&models=perfect]
+             a simulated room in which virtual:LEFT.wav and virtual:RIGHT.wav speakers play";
 
 /// A recording that does not grow for so long, beyond the microphone's lag, has ended or stalled: it is
 /// silent from there on, until it grows again.
