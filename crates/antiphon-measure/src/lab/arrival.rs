@@ -32,9 +32,14 @@ const SLOPE_STEPS: usize = 140;
 const ALIKE_STEPS: f64 = 12.0;
 /// The gate is open this long, and opens or closes over this long, in frames: before and after.
 const BEFORE: (f64, f64) = (36.0, 24.0);
-const AFTER: (f64, f64) = (24.0, 24.0);
-/// Standard deviation, in frames, of what a room without a surface nearby does within the gate: 0.8 us.
-const ROOM: f64 = 0.04;
+const AFTER: (f64, f64) = (12.0, 20.0);
+/// A gate that closes sooner must tell the same: what it tells otherwise is the room's doing, or a part of the
+/// speaker's that is cut off.
+const SOONER: (f64, f64) = (10.0, 14.0);
+/// Beyond this many frames (40 us) the sooner gate has cut off too much to be a witness.
+const WITNESS: f64 = 2.0;
+/// Standard deviation, in frames, of what a room without a surface nearby does within the gate: 0.9 us.
+const ROOM: f64 = 0.045;
 /// Polarity is clear if one side of the wave is this much higher than the other.
 const CLEAR: f64 = 1.25;
 
@@ -80,16 +85,12 @@ pub(crate) fn find(look: &Look<'_>) -> Option<Arrival> {
     let is_top = |i: usize| size(i) >= size(i + n - 1) && size(i) >= size(i + 1);
     let first = (n + peak - LOOK_BACK..=n + peak).find(|&i| size(i) >= threshold && is_top(i))? % n;
     let before = (n + first - LOOK_BACK..n + first - RISE).map(size).fold(0.0, f64::max);
-    let gated = Gated::new(look.samples, first);
-    let slope = gated.phase_slope();
-    let surface = surface::find(|hz| gated.at(hz));
-    let taken_out = surface.map_or(0.0, Surface::certain);
-    let doubt = surface.map_or(0.0, Surface::doubtful);
-    let sd = gated.noise(look.noise).hypot(ROOM).hypot(surface.map_or(0.0, Surface::spread));
+    let reading = Reading::new(look, first, AFTER);
+    let differs = (Reading::new(look, first, SOONER).slope - reading.slope).abs().min(WITNESS);
     Some(Arrival {
         first,
-        delay: Estimate { value: first as f64 + slope - taken_out, sd },
-        doubt,
+        delay: Estimate { value: first as f64 + reading.slope, sd: reading.sd.hypot(differs) },
+        doubt: reading.surface.doubtful(),
         polarity: polarity(look.samples, first),
         peak_to_noise,
         first_to_peak: size(first) / size(peak),
@@ -110,6 +111,24 @@ fn polarity(response: &[f64], first: usize) -> Polarity {
     }
 }
 
+/// What one gate tells.
+struct Reading {
+    /// Delay after the first arrival without what is certainly a surface's doing, and its standard deviation,
+    /// in frames.
+    slope: f64,
+    sd: f64,
+    surface: Surface,
+}
+
+impl Reading {
+    fn new(look: &Look<'_>, first: usize, after: (f64, f64)) -> Self {
+        let gated = Gated::new(look.samples, first, after);
+        let surface = surface::find(|hz| gated.at(hz));
+        let sd = gated.noise(look.noise).hypot(ROOM).hypot(surface.spread());
+        Self { slope: gated.phase_slope() - surface.certain(), sd, surface }
+    }
+}
+
 /// The direct sound alone.
 struct Gated {
     samples: Vec<f64>,
@@ -119,14 +138,14 @@ struct Gated {
 
 impl Gated {
     const ORIGIN: usize = (BEFORE.0 + BEFORE.1) as usize;
-    const FRAMES: usize = Self::ORIGIN + (AFTER.0 + AFTER.1) as usize;
 
-    fn new(response: &[f64], first: usize) -> Self {
+    fn new(response: &[f64], first: usize, after: (f64, f64)) -> Self {
         let n = response.len();
-        let gate = |i: usize| gate(i as f64 - Self::ORIGIN as f64);
+        let frames = Self::ORIGIN + (after.0 + after.1) as usize;
+        let gate = |i: usize| gate(i as f64 - Self::ORIGIN as f64, after);
         let sample = |i: usize| response[(n + first + i - Self::ORIGIN) % n] * gate(i);
-        let power = (0..Self::FRAMES).map(|i| gate(i) * gate(i)).sum();
-        Self { samples: (0..Self::FRAMES).map(sample).collect(), power }
+        let power = (0..frames).map(|i| gate(i) * gate(i)).sum();
+        Self { samples: (0..frames).map(sample).collect(), power }
     }
 
     /// Fourier transform at one frequency, the first arrival being time 0.
@@ -180,7 +199,7 @@ pub(crate) fn phase_slope(spectrum: impl Fn(f64) -> Complex<f64>) -> f64 {
     -product / square / (std::f64::consts::TAU * (slope_hz(1) - slope_hz(0)))
 }
 
-fn gate(after: f64) -> f64 {
+fn gate(at: f64, after: (f64, f64)) -> f64 {
     let ramp = |x: f64| 0.5 + 0.5 * (std::f64::consts::PI * x.clamp(0.0, 1.0)).cos();
-    if after < 0.0 { ramp((-after - BEFORE.0) / BEFORE.1) } else { ramp((after - AFTER.0) / AFTER.1) }
+    if at < 0.0 { ramp((-at - BEFORE.0) / BEFORE.1) } else { ramp((at - after.0) / after.1) }
 }
