@@ -102,6 +102,23 @@ fn a_recording_that_is_not_to_be_trusted_ends_with_6_and_without_a_number() {
     }
 }
 
+/// Of one recording of the track in a living room: each channel with its direct sound (right 3.19 ms
+/// later), six reflections and a tail of 0.35 s, noise 35 dB below, the recorder 40 ppm off. Encoded by
+/// `ffmpeg -i living_room.wav -c:a libmp3lame -b:a 32k strong.mp3` and
+/// `ffmpeg -i living_room.wav -c:a libopus -application voip -b:a 12k voice_message.opus`.
+#[test]
+fn a_recording_of_which_an_encoder_left_little_is_not_trusted() {
+    let house = House::empty();
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    for name in ["strong.mp3", "voice_message.opus"] {
+        let output = house.run(&["measure", text(&fixtures.join(name)), "--json"]);
+        let found = report(&output);
+        assert_eq!(output.status.code(), Some(6), "{name}: {found:?}");
+        assert_eq!(found.grade.as_str(), "not_trustworthy", "{name}");
+        assert_eq!(found.findings[0].kind, "lossy_codec", "{name}: {:?}", found.findings);
+    }
+}
+
 #[test]
 fn a_track_that_cannot_be_measured_is_named_for_what_it_is() {
     let house = House::empty();

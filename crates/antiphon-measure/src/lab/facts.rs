@@ -32,6 +32,8 @@ const GAP_DB: f64 = -12.0;
 const LOW_HZ: f64 = 3_400.0;
 /// A band is there if it stands this far, in dB, below the strongest one.
 const BAND_FLOOR_DB: f64 = -60.0;
+/// Noise in one cell against the strongest cell, in dB, from which on it may cover a weak one.
+const COVERED_DB: f64 = -40.0;
 /// Flat tops: so near to the highest magnitude, and so equal, in parts of it.
 const TOP: f32 = 0.97;
 const TOP_STEP: f32 = 0.003;
@@ -278,9 +280,12 @@ fn mean_spectrum(cells: &[Cells]) -> Cells {
 fn bandwidth(sounding: &[f64], silence: Option<&[f64]>) -> Option<f64> {
     let strongest = sounding.iter().copied().fold(0.0, f64::max);
     let floor = strongest * 10f64.powf(BAND_FLOOR_DB / 10.0);
-    let there = |&band: &usize| {
-        sounding[band] > floor && silence.is_none_or(|silence| sounding[band] > 2.0 * silence[band])
-    };
+    // Where noise is so loud that it could cover the signal, the signal is not to be missed.
+    let covered = strongest * 10f64.powf(COVERED_DB / 10.0);
+    let stands_out =
+        |band: usize, silence: &[f64]| sounding[band] > 2.0 * silence[band] || silence[band] > covered;
+    let there =
+        |&band: &usize| sounding[band] > floor && silence.is_none_or(|silence| stands_out(band, silence));
     let half = BINS as f64 / 2.0 * Excitation::RATE_HZ / CELL as f64;
     (0..sounding.len()).rev().find(there).map(|band| centre_hz(band) + half)
 }
