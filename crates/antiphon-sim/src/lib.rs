@@ -20,3 +20,5 @@ pub mod world;
 pub mod scenario;
 
 pub mod room;
+
+pub mod follow_table;

@@ -46,6 +46,8 @@ pub mod report;
 
 pub mod tracks;
 
+pub mod follow;
+
 pub use analyse::{analyse, analyse_found};
 pub use analysis::{Analysis, Options, Recorded};
 pub use excitation::Excitation;
@@ -65,5 +67,3 @@ pub fn measure_found(found: &Found, excitation: &Excitation, options: &Options) 
     let facts = facts::Facts::of(&found.recorded, excitation, place);
     judge::judge(analysis, sides.as_ref(), &facts, excitation, options)
 }
-
-pub mod follow;

@@ -25,6 +25,10 @@ const REFERENCE_SD_US: f64 = 1.5;
 const LOST: u32 = 47;
 /// Windows after a jump in which the numbers settle: 3 s.
 pub(super) const SETTLE: u32 = 18;
+/// Windows between renewals of the model: 20 s.
+const RENEW_EVERY: usize = 117;
+/// What the sound of one renewal may be laid wrong by.
+const RENEWAL_SD_US: f64 = 1.5;
 /// A correction reaches the sound within this time: the hub's buffers and the speaker's ramp.
 const CORRECTION_S: f64 = 2.0;
 /// Windows for which a side may be missing until it is said: half a second.
@@ -35,8 +39,6 @@ const LONG_SILENT: u32 = 24;
 const LONG: usize = 150;
 /// Channels that differ by less than this part of their power are nearly the same.
 const NEARLY_MONO: f64 = 0.02;
-/// How often first arrivals are looked for, in windows.
-const ARRIVALS_EVERY: usize = 12;
 
 /// What became of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,13 +61,15 @@ pub(super) struct Pursuit {
     track: Track,
     model: Model,
     sides: [Side; 2],
-    /// How far the model itself has moved towards the sound, left and right.
-    offset_us: [f64; 2],
+    /// Windows taken in when the model is to be renewed next.
+    renewal: usize,
     since_jump: u32,
     pub(super) jumps: Vec<Jump>,
     pub(super) corrected_us: f64,
     /// Until then, in programme seconds, it is not sure that corrections are heard.
     unsettled_until_s: f64,
+    last_arrivals: Option<Estimate>,
+    /// First arrivals on which two renewed models agree.
     arrivals: Option<Estimate>,
 }
 
@@ -78,11 +82,12 @@ impl Pursuit {
             track: Track::new(0.0, [found.ppm, found.ppm_sd], 0.0, REFERENCE_SD_US),
             model: Model::new(),
             sides: [Side::new(), Side::new()],
-            offset_us: [0.0; 2],
+            renewal: 2 * WARM_UP,
             since_jump: SETTLE,
             jumps: Vec::new(),
             corrected_us: 0.0,
             unsettled_until_s: 0.0,
+            last_arrivals: None,
             arrivals: None,
         }
     }
@@ -117,11 +122,12 @@ impl Pursuit {
         self.found.heard + since + (WINDOW / 2) as f64 + track.lag_us() * 1e-6 * RATE_HZ
     }
 
-    fn windows_at(&self, streams: &Streams, analyser: &Analyser, middle: f64) -> Windows {
+    fn windows_at(&mut self, streams: &Streams, analyser: &Analyser, middle: f64) -> Windows {
         let half = 0.5 * self.track.delay_us();
         let step = 1.0 + self.track.clock().0 * 1e-6;
         let mut left = analyser.programme(streams.left, self.next);
         let mut right = analyser.programme(streams.right, self.next);
+        self.model.compare_channels(&left, &right);
         delayed(&mut left, -half);
         delayed(&mut right, half);
         Windows { left, right, heard: analyser.microphone(streams.microphone, middle, step) }
@@ -140,8 +146,9 @@ impl Pursuit {
         if self.now_s() >= self.unsettled_until_s {
             self.look_for_jumps(analyser);
         }
-        if self.windows.is_multiple_of(ARRIVALS_EVERY) {
-            self.arrivals = arrivals(&self.model, analyser);
+        if self.renew() {
+            let before = std::mem::replace(&mut self.last_arrivals, arrivals(&self.model, analyser));
+            self.arrivals = before.zip(self.last_arrivals).and_then(|(a, b)| agreed(a, b));
         }
     }
 
@@ -150,7 +157,7 @@ impl Pursuit {
         let since_s = (WARM_UP - 1) as f64 / 2.0 * HOP_S;
         let ppm = [self.found.ppm, self.found.ppm_sd];
         self.track = Track::new(self.track.lag_us(), ppm, since_s, REFERENCE_SD_US);
-        self.model.begin();
+        self.model.renew();
     }
 
     fn compare(&mut self, mut windows: Windows) {
@@ -160,18 +167,27 @@ impl Pursuit {
         if !(left && right) || self.now_s() < self.unsettled_until_s {
             return;
         }
-        let shifts = self.model.shifts(&windows, &predicted, self.band_end());
+        let shifts = self.model.shifts(&predicted, self.band_end());
         let before = self.track.clone();
-        self.track.update(&shifts, self.offset_us);
+        self.track.update(&shifts);
         self.model.hear_noise(&predicted);
         // The microphone was read where the lag was expected: what it moved by since moves the
         // programme alike.
         let moved = self.track.moved(&before);
         delayed(&mut windows.left, moved[0]);
         delayed(&mut windows.right, moved[1]);
-        let share = self.model.learn(&windows);
-        let rest = shifts.beyond(moved);
-        (0..2).for_each(|side| self.offset_us[side] += share * rest[side]);
+        self.model.learn(&windows);
+    }
+
+    /// At first often, then every 20 s: a model of a few windows is a poor one. Says whether it is new.
+    fn renew(&mut self) -> bool {
+        let due = self.windows >= self.renewal;
+        if due {
+            self.renewal = self.windows + self.windows.min(RENEW_EVERY);
+            let share = self.model.renew();
+            self.track.reference_moved(share * RENEWAL_SD_US);
+        }
+        due
     }
 
     /// Bins above this would not know how many turns their phase has made.
@@ -213,7 +229,7 @@ impl Pursuit {
     /// What is known, `heard_s` seconds into the microphone's stream.
     pub(super) fn state(&self, heard_s: f64, sure_us: f64) -> FollowState {
         let estimate = |(value, sd): (f64, f64)| Estimate { value, sd };
-        let drift_us = estimate(self.track.delay());
+        let drift_us = estimate(self.track.delay(self.common()));
         FollowState {
             heard_s,
             lag_s: Some(
@@ -222,7 +238,7 @@ impl Pursuit {
             microphone_ppm: Some(estimate(self.track.clock())),
             delay_us: self.arrival_us(),
             drift_us,
-            rate_us_per_s: estimate(self.track.rate()),
+            rate_us_per_s: estimate(self.track.rate(self.common())),
             reference_s: Some((self.found.heard + (WARM_UP * HOP / 2) as f64) / RATE_HZ),
             corrected_us: self.corrected_us,
             jumps: self.jumps.clone(),
@@ -230,12 +246,16 @@ impl Pursuit {
         }
     }
 
+    /// Part of the music that both channels share.
+    fn common(&self) -> f64 {
+        (1.0 - self.model.difference()).clamp(0.0, 1.0)
+    }
+
     /// First arrivals as they are at this moment: the model shows them as they were learned.
     fn arrival_us(&self) -> Option<Estimate> {
         let learned = self.arrivals?;
-        let (since, since_sd) = self.track.delay();
-        let offset = self.offset_us[1] - self.offset_us[0];
-        Some(Estimate { value: learned.value + since - offset, sd: learned.sd.hypot(since_sd) })
+        let (since, since_sd) = self.track.delay(self.common());
+        Some(Estimate { value: learned.value + since, sd: learned.sd.hypot(since_sd) })
     }
 
     fn certainty(&self, sd_us: f64, sure_us: f64) -> Certainty {
@@ -277,4 +297,10 @@ impl Pursuit {
     fn heard_to_s(&self) -> f64 {
         (self.heard_at(self.next, &self.track) + (WINDOW / 2) as f64) / RATE_HZ
     }
+}
+
+/// The later of two, if they mean the same: a first arrival mistaken for another is off by far more.
+fn agreed(before: Estimate, after: Estimate) -> Option<Estimate> {
+    let apart = (after.value - before.value).abs();
+    (apart < 2.0 * before.sd.hypot(after.sd)).then_some(after)
 }

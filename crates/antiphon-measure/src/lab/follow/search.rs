@@ -25,8 +25,10 @@ const COARSE_STEPS: i32 = 10;
 const FINE_STEP_PPM: f64 = 4.0;
 /// Windows that the fine step looks at.
 const WINDOWS: usize = 26;
-/// Share of the sound that must be explained: chance alone explains 2 parts in 20 or so.
-const EXPLAINED: f64 = 0.22;
+/// The right clock must explain so many times what a wrong one does: at a wrong lag all are alike.
+const STANDS_OUT: f64 = 1.25;
+/// And so much of the sound: chance alone explains a tenth.
+const EXPLAINED: f64 = 0.13;
 
 /// Where the programme was found.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -171,7 +173,9 @@ fn fine(streams: &Streams, analyser: &Analyser, begin: i64, lag: i64) -> Option<
         (-steps..=steps).map(|s| score(&triples, f64::from(s) * FINE_STEP_PPM)).collect();
     let best =
         (1..scores.len() - 1).max_by(|&a, &b| scores[a].likelihood.total_cmp(&scores[b].likelihood))?;
-    if scores[best].explained < EXPLAINED {
+    let mut shares: Vec<f64> = scores.iter().map(|s| s.explained).collect();
+    shares.sort_by(f64::total_cmp);
+    if scores[best].explained < EXPLAINED.max(STANDS_OUT * shares[shares.len() / 4]) {
         return None;
     }
     let [before, here, after] = [best - 1, best, best + 1].map(|i| scores[i].likelihood);

@@ -24,8 +24,11 @@ const GATE: f64 = 4.0;
 /// Windows over which the claimed variances are compared with what comes.
 const STRETCH_MEMORY: f64 = 40.0;
 
-/// Less information than this, a deviation of 50 us, is none.
-const KNOWN: f64 = 1.0 / (50.0 * 50.0);
+/// What left and right have in common holds the delay back where the model was learned: so much of
+/// what was drifted, by one standard deviation if all is common ...
+const HELD_BACK: f64 = 0.3;
+/// ... up to where phases of the upper band have turned so far that nothing holds them.
+const HELD_BACK_MOST_US: f64 = 70.0;
 
 /// What one window told of the shifts of left and right against the model.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -36,23 +39,6 @@ pub(super) struct Shifts {
     pub vector: [f64; 2],
 }
 
-impl Shifts {
-    /// What is left of the shifts once left and right were `moved`. Where nothing is known nothing is
-    /// left.
-    pub(super) fn beyond(&self, moved: [f64; 2]) -> [f64; 2] {
-        let mut left_over = [0.0; 2];
-        for (information, [u, v]) in axes(self.information) {
-            if information > KNOWN {
-                let seen = (u * self.vector[0] + v * self.vector[1]) / information;
-                let rest = seen - u * moved[0] - v * moved[1];
-                left_over[0] += rest * u;
-                left_over[1] += rest * v;
-            }
-        }
-        left_over
-    }
-}
-
 /// The filter. Times in seconds, places in microseconds.
 #[derive(Debug, Clone)]
 pub(super) struct Track {
@@ -60,6 +46,8 @@ pub(super) struct Track {
     p: Matrix,
     /// How much wider the innovations are than claimed, as a factor of variance.
     stretch: f64,
+    /// What of the delay came in steps.
+    stepped: f64,
 }
 
 impl Track {
@@ -73,7 +61,7 @@ impl Track {
             p[i + 1][i] = p[i][i + 1];
             p[i + 1][i + 1] = rate_sd.powi(2);
         }
-        Self { x: [lag_us, ppm, 0.0, 0.0], p, stretch: 2.0 }
+        Self { x: [lag_us, ppm, 0.0, 0.0], p, stretch: 2.0, stepped: 0.0 }
     }
 
     pub(super) fn lag_us(&self) -> f64 {
@@ -89,14 +77,15 @@ impl Track {
         (self.x[1], self.p[1][1].sqrt())
     }
 
-    /// Delay since the reference, with its deviation.
-    pub(super) fn delay(&self) -> (f64, f64) {
-        (self.x[2], self.p[2][2].sqrt())
+    /// Delay since the reference, with its deviation; `common` is what both channels share, 0 to 1.
+    pub(super) fn delay(&self, common: f64) -> (f64, f64) {
+        let drifted = (self.x[2] - self.stepped).abs().min(HELD_BACK_MOST_US);
+        (self.x[2], self.p[2][2].sqrt().hypot(HELD_BACK * common * drifted))
     }
 
     /// Rate of drift, with its deviation.
-    pub(super) fn rate(&self) -> (f64, f64) {
-        (self.x[3], self.p[3][3].sqrt())
+    pub(super) fn rate(&self, common: f64) -> (f64, f64) {
+        (self.x[3], self.p[3][3].sqrt().hypot(HELD_BACK * common * self.x[3]))
     }
 
     /// Deviation of the worse known of left and right.
@@ -128,9 +117,8 @@ impl Track {
         self.p[2][2] += DELAY_WANDER * t;
     }
 
-    /// Takes in what a window told; `offset_us` is what the model itself has moved by. Gives the
-    /// shifts of left and right that remain unexplained, as far as they are known.
-    pub(super) fn update(&mut self, shifts: &Shifts, offset_us: [f64; 2]) {
+    /// Takes in what a window told.
+    pub(super) fn update(&mut self, shifts: &Shifts) {
         let before = self.x;
         let shift = |x: &Vector, h: &Vector| dot(h, x) - dot(h, &before);
         for (information, direction) in axes(shifts.information) {
@@ -138,8 +126,7 @@ impl Track {
                 continue;
             }
             let [u, v] = direction;
-            let seen = (u * shifts.vector[0] + v * shifts.vector[1]) / information;
-            let observed = seen + u * offset_us[0] + v * offset_us[1];
+            let observed = (u * shifts.vector[0] + v * shifts.vector[1]) / information;
             let h: Vector = std::array::from_fn(|i| u * LEFT[i] + v * RIGHT[i]);
             let expected = u * shift(&self.x, &LEFT) + v * shift(&self.x, &RIGHT);
             self.absorb(&h, observed - expected, 1.0 / information);
@@ -177,6 +164,7 @@ impl Track {
     pub(super) fn jump(&mut self, left_us: f64, right_us: f64, sd_us: f64) {
         self.x[0] += 0.5 * (left_us + right_us);
         self.x[2] += right_us - left_us;
+        self.stepped += right_us - left_us;
         for (moved, g) in [(left_us, [0.5, 0.0, -1.0, 0.0]), (right_us, [0.5, 0.0, 1.0, 0.0])] {
             if moved != 0.0 {
                 self.loosen(&g, sd_us);
@@ -189,7 +177,13 @@ impl Track {
         // The model lays left and right about their middle, which moves by half.
         self.x[0] += 0.5 * by_us;
         self.x[2] += by_us;
+        self.stepped += by_us;
         self.loosen(&[0.5, 0.0, 1.0, 0.0], 0.02 * by_us.abs());
+    }
+
+    /// What the delay is measured against may have moved by so much.
+    pub(super) fn reference_moved(&mut self, sd_us: f64) {
+        self.loosen(&[0.0, 0.0, 1.0, 0.0], sd_us);
     }
 
     /// How far left and right have moved since `before`.
@@ -244,10 +238,10 @@ mod tests {
             let t = 0.17 * f64::from(k);
             let (left, right) = (20.0 * t - t, 20.0 * t + t);
             let at = [track.lag_us() - 0.5 * track.delay_us(), track.lag_us() + 0.5 * track.delay_us()];
-            track.update(&seen(left - at[0], right - at[1]), [0.0; 2]);
+            track.update(&seen(left - at[0], right - at[1]));
         }
-        assert!((track.delay().0 - 136.0).abs() < 1.0, "{:?}", track.delay());
-        assert!((track.rate().0 - 2.0).abs() < 0.05, "{:?}", track.rate());
+        assert!((track.delay(0.0).0 - 136.0).abs() < 1.0, "{:?}", track.delay(0.0));
+        assert!((track.rate(0.0).0 - 2.0).abs() < 0.05, "{:?}", track.rate(0.0));
         assert!((track.clock().0 - 20.0).abs() < 0.2, "{:?}", track.clock());
     }
 
@@ -256,9 +250,9 @@ mod tests {
         let mut track = Track::new(0.0, [0.0, 3.0], 0.0, 1.0);
         for _ in 0..100 {
             track.predict(0.17);
-            track.update(&Shifts { information: [[0.01, 0.01], [0.01, 0.01]], vector: [0.0; 2] }, [0.0; 2]);
+            track.update(&Shifts { information: [[0.01, 0.01], [0.01, 0.01]], vector: [0.0; 2] });
         }
-        assert!(track.delay().1 > 30.0, "{:?}", track.delay());
+        assert!(track.delay(0.0).1 > 30.0, "{:?}", track.delay(0.0));
         assert!(track.clock().1 < 1.0, "{:?}", track.clock());
     }
 
@@ -269,9 +263,9 @@ mod tests {
             for k in 0..200 {
                 track.predict(0.17);
                 let sign = if k % 2 == 0 { size } else { -size };
-                track.update(&seen(sign, -sign), [0.0; 2]);
+                track.update(&seen(sign, -sign));
             }
-            track.delay().1
+            track.delay(0.0).1
         };
         assert!(run(40.0) > 1.5 * run(10.0), "{} {}", run(40.0), run(10.0));
     }
