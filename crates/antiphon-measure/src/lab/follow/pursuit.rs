@@ -31,8 +31,6 @@ const RENEW_EVERY: usize = 117;
 const RENEWAL_SD_US: f64 = 1.5;
 /// A correction reaches the sound within this time: the hub's buffers and the speaker's ramp.
 const CORRECTION_S: f64 = 2.0;
-/// Windows for which a side may be missing until it is said: half a second.
-const MISSED: u32 = 3;
 /// Windows of silence that are no rest between two notes: 4 s.
 const LONG_SILENT: u32 = 24;
 /// Windows after which it is the music's fault if nothing is known: 25 s.
@@ -265,7 +263,7 @@ impl Pursuit {
         if let Some(mute) = self.mute(sd_us, sure_us) {
             return Certainty::MusicDoesNotTell(mute);
         }
-        match self.sides.each_ref().map(|s| s.missing > MISSED) {
+        match self.sides.each_ref().map(|s| s.doubted > 0) {
             [true, true] => Certainty::Unsure(Doubt::NeitherHeard),
             [true, false] => Certainty::Unsure(Doubt::LeftNotHeard),
             [false, true] => Certainty::Unsure(Doubt::RightNotHeard),

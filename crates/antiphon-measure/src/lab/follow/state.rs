@@ -16,7 +16,7 @@ pub struct FollowConfig {
 
 impl Default for FollowConfig {
     fn default() -> Self {
-        Self { earliest_lag_s: -1.0, latest_lag_s: 4.0, sure_us: 20.0 }
+        Self { earliest_lag_s: -1.0, latest_lag_s: 4.0, sure_us: 25.0 }
     }
 }
 

@@ -30,6 +30,11 @@ const HELD_BACK: f64 = 0.3;
 /// ... up to where phases of the upper band have turned so far that nothing holds them.
 const HELD_BACK_MOST_US: f64 = 70.0;
 
+/// While the model is new it learns part of the drift as if it were the room: that of so many seconds ...
+const EARLY_S: f64 = 4.0;
+/// ... and its first windows are few.
+const REFERENCE_US: f64 = 3.5;
+
 /// What one window told of the shifts of left and right against the model.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Shifts {
@@ -80,7 +85,9 @@ impl Track {
     /// Delay since the reference, with its deviation; `common` is what both channels share, 0 to 1.
     pub(super) fn delay(&self, common: f64) -> (f64, f64) {
         let drifted = (self.x[2] - self.stepped).abs().min(HELD_BACK_MOST_US);
-        (self.x[2], self.p[2][2].sqrt().hypot(HELD_BACK * common * drifted))
+        let reference = REFERENCE_US.hypot(EARLY_S * self.x[3]);
+        let sd = self.p[2][2].sqrt().hypot(HELD_BACK * common * drifted).hypot(reference);
+        (self.x[2], sd)
     }
 
     /// Rate of drift, with its deviation.
@@ -265,7 +272,7 @@ mod tests {
                 let sign = if k % 2 == 0 { size } else { -size };
                 track.update(&seen(sign, -sign));
             }
-            track.delay(0.0).1
+            track.place_sd_us()
         };
         assert!(run(40.0) > 1.5 * run(10.0), "{} {}", run(40.0), run(10.0));
     }

@@ -19,6 +19,8 @@ const GOOD_MEMORY: f64 = 60.0;
 const HEALTHY: f64 = 0.5;
 /// A side whose prediction stands out less than this, in power over all bins, says nothing.
 const AUDIBLE: f64 = 60.0;
+/// Windows after which a side that was missing is believed again: 2 s of its sound.
+const DOUBTED: u32 = 12;
 /// The farthest jump looked for: 60 ms.
 const FARTHEST: usize = 2_880;
 /// Windows between two looks for a jump.
@@ -34,6 +36,8 @@ pub(super) struct Side {
     good: f64,
     /// Windows in a row, while it should be heard, in which it was not.
     pub(super) missing: u32,
+    /// Windows for which it is still doubted after it was missing.
+    pub(super) doubted: u32,
     /// Windows in a row in which the programme left it silent.
     pub(super) silent: u32,
     /// Where the last look saw it, in frames.
@@ -48,6 +52,7 @@ impl Side {
             quick: [0.0; 2],
             good: 0.6,
             missing: 0,
+            doubted: 0,
             silent: 0,
             seen_at: None,
         }
@@ -77,6 +82,7 @@ impl Side {
         let now = self.quick[0] / self.quick[1].max(f64::MIN_POSITIVE);
         let heard = now > HEALTHY * self.good;
         self.missing = if heard { 0 } else { self.missing + 1 };
+        self.doubted = if self.missing > 1 { DOUBTED } else { self.doubted.saturating_sub(1) };
         if heard {
             self.good += (now.min(1.0) - self.good) / GOOD_MEMORY;
         }
