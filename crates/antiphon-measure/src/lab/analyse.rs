@@ -10,6 +10,7 @@ use super::periods::{self, Mean, Spectrum, median};
 use super::place::{self, Place};
 use super::results;
 use super::search::{Found, Search, Stretch};
+use super::separate::{self, Common};
 use super::track::{self, Follower, Point};
 
 const PERIOD: usize = Excitation::PERIOD;
@@ -17,8 +18,11 @@ const PERIOD: usize = Excitation::PERIOD;
 const HOLE: f64 = 0.7;
 /// A period that is this many frames off the others' line jumped: 20 us.
 const JUMP: f64 = 1.0;
+/// Clocks that differ by less do not smear: 0.5 ppm are 5 us in ten seconds.
+const APART: f64 = 5e-7;
 /// The speed is refined until it changes by less than this.
 const SETTLED: f64 = 1e-8;
+const PASSES: usize = 2;
 
 /// Searches a recording for the signal and works out every number.
 pub fn analyse(recorded: &Recorded, excitation: &Excitation, options: &Options) -> Analysis {
@@ -129,16 +133,29 @@ impl<'a> Heard<'a> {
         let mut places = place::locate(deconvolver, excitation, &timeline, range)?;
         let (mut begin, count) = place::common(excitation, &places, timeline.len())?;
         let mut round = Round::teach(deconvolver, &timeline, begin, count)?;
-        for _ in 0..2 {
+        for pass in 0..PASSES {
             let by = round.common_drift();
-            if by.abs() < SETTLED {
+            // The first round knows one period only.
+            if pass > 0 && by.abs() < SETTLED {
                 break;
             }
             speed *= 1.0 + by;
             timeline = on_signal_clock(&reader, samples, speed);
             begin = (begin as f64 / (1.0 + by)).round() as isize;
             places.iter_mut().flatten().for_each(|p| p.full = (p.full as f64 / (1.0 + by)).round() as isize);
-            round = Round::again(deconvolver, &timeline, begin, count, &round)?;
+            round = if round.apart() {
+                Round::teach(deconvolver, &timeline, begin, count)?
+            } else {
+                Round::again(deconvolver, &timeline, begin, count, &round)?
+            };
+        }
+        if round.apart() {
+            let gains = round.gains();
+            let gains = &gains;
+            let places = &places;
+            let common =
+                Common { deconvolver, excitation, reader: &reader, samples, speed, begin, gains, places };
+            round.separate(&common);
         }
         Some(round.heard(deconvolver, samples, speed, places, begin))
     }
@@ -172,7 +189,9 @@ impl Round {
         let mut best: Option<Self> = None;
         for teacher in order {
             let only: Vec<f64> = (0..count).map(|k| f64::from(u8::from(k == teacher))).collect();
-            let Some(round) = Self::compare(deconvolver, &periods, &only) else { continue };
+            let mean = periods::mean(&periods, &only);
+            let responses = deconvolver.solve_roughly(&mean.spectrum);
+            let Some(round) = Self::compare(deconvolver, &periods, mean, responses) else { continue };
             if 3 * round.agreeing() >= 2 * count {
                 return Some(round);
             }
@@ -192,17 +211,47 @@ impl Round {
         last: &Self,
     ) -> Option<Self> {
         let periods = periods::cut(deconvolver, timeline, begin, count);
-        let gain = |k: usize| if last.used[k] { loudest(&last.points[k]) } else { 0.0 };
-        let mut gains: Vec<f64> = (0..count).map(gain).collect();
-        let mut positive: Vec<f64> = gains.iter().copied().filter(|g| *g > 0.0).collect();
-        let usual = median(&mut positive).max(1e-9);
-        gains.iter_mut().for_each(|g| *g /= usual);
-        Self::compare(deconvolver, &periods, &gains)
+        let mean = periods::mean(&periods, &last.gains());
+        let responses = deconvolver.solve(&mean.spectrum);
+        Self::compare(deconvolver, &periods, mean, responses)
     }
 
-    fn compare(deconvolver: &Deconvolver, periods: &[Spectrum], gains: &[f64]) -> Option<Self> {
-        let mean = periods::mean(periods, gains);
-        let responses = deconvolver.solve(&mean.spectrum);
+    /// Gain of every period against the usual one; 0 for those that are not used.
+    fn gains(&self) -> Vec<f64> {
+        let gain = |(used, points): (&bool, &Vec<Point>)| if *used { loudest(points) } else { 0.0 };
+        let gains: Vec<f64> = self.used.iter().zip(&self.points).map(gain).collect();
+        let usual = median(&mut gains.iter().copied().filter(|g| *g > 0.0).collect::<Vec<_>>()).max(1e-9);
+        gains.iter().map(|g| g / usual).collect()
+    }
+
+    /// The channels' players run on clocks of their own.
+    fn apart(&self) -> bool {
+        let heard = || self.drifts.iter().zip(&self.arrivals).filter(|(_, a)| a.is_some()).map(|(d, _)| d);
+        let (low, high) = heard()
+            .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), d| (low.min(d.value), high.max(d.value)));
+        let sure = heard().map(|d| d.sd).fold(0.0, f64::max);
+        high - low > APART.max(6.0 * sure)
+    }
+
+    /// Replaces what smeared on the common clock by what each channel is on its own.
+    fn separate(&mut self, common: &Common<'_>) {
+        let drifts: Vec<f64> = self.drifts.iter().map(|d| d.value).collect();
+        for (c, own) in separate::own_clocks(common, &drifts).into_iter().enumerate() {
+            let Some(own) = own else { continue };
+            self.responses.impulse[c] = own.impulse;
+            self.responses.envelope[c] = own.envelope;
+            self.responses.spectra[c] = own.spectrum;
+            self.arrivals[c] = own.arrival;
+            self.drifts[c].value = own.speed / common.speed - 1.0;
+        }
+    }
+
+    fn compare(
+        deconvolver: &Deconvolver,
+        periods: &[Spectrum],
+        mean: Mean,
+        responses: Responses,
+    ) -> Option<Self> {
         let noise = responses.noise();
         let arrivals = responses.arrivals();
         arrivals.iter().flatten().next()?;

@@ -17,6 +17,8 @@ use crate::transform::Transform;
 const PERIOD: usize = Excitation::PERIOD;
 /// Rounds of taking out. Two channels are done after 4, twenty in a lively room after about 12.
 const MAX_ROUNDS: usize = 12;
+/// Enough to see where every channel is.
+const ROUGH_ROUNDS: usize = 3;
 /// A round that takes less than this part out of what is left was the last.
 const SETTLED: f64 = 0.01;
 /// Samples over which energy is smoothed before it is compared with the noise: 1.3 ms.
@@ -140,11 +142,30 @@ impl Deconvolver {
 
     /// All responses in one period of the recording (its spectrum).
     pub(crate) fn solve(&self, period: &[Complex<f64>]) -> Responses {
+        self.solve_for(0..self.channels(), period, MAX_ROUNDS)
+    }
+
+    /// As [`solve`](Self::solve), sooner and not to the last: where every channel is.
+    pub(crate) fn solve_roughly(&self, period: &[Complex<f64>]) -> Responses {
+        self.solve_for(0..self.channels(), period, ROUGH_ROUNDS)
+    }
+
+    /// The response of channel `c` only, the first of each vector: all else is noise.
+    pub(crate) fn solve_one(&self, c: usize, period: &[Complex<f64>]) -> Responses {
+        self.solve_for(c..c + 1, period, MAX_ROUNDS)
+    }
+
+    fn solve_for(
+        &self,
+        channels: std::ops::Range<usize>,
+        period: &[Complex<f64>],
+        rounds: usize,
+    ) -> Responses {
         let mut residual = period.to_vec();
-        let mut spectra = vec![vec![Complex::default(); residual.len()]; self.channels()];
+        let mut spectra = vec![vec![Complex::default(); residual.len()]; channels.len()];
         let mut left = power(&residual, &self.inverse);
-        for _ in 0..MAX_ROUNDS {
-            for (c, known) in spectra.iter_mut().enumerate() {
+        for _ in 0..rounds {
+            for (c, known) in channels.clone().zip(&mut spectra) {
                 self.take_out(c, known, &mut residual);
             }
             let now = power(&residual, &self.inverse);
@@ -153,16 +174,13 @@ impl Deconvolver {
             }
             left = now;
         }
-        let whole = |c: usize| -> Vec<Complex<f64>> {
+        let look = |(c, known): (usize, &Vec<Complex<f64>>)| {
             let rest = self.divide(c, &residual);
-            spectra[c].iter().zip(&rest).map(|(known, rest)| known + rest).collect()
+            let whole: Vec<Complex<f64>> =
+                known.iter().zip(&rest).map(|(known, rest)| known + rest).collect();
+            (self.windowed(&whole), self.envelope(&whole))
         };
-        let (impulse, envelope) = (0..self.channels())
-            .map(|c| {
-                let whole = whole(c);
-                (self.windowed(&whole), self.envelope(&whole))
-            })
-            .unzip();
+        let (impulse, envelope) = channels.zip(&spectra).map(look).unzip();
         Responses { impulse, envelope, spectra, residual }
     }
 

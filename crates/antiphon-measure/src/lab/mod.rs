@@ -24,6 +24,8 @@ mod place;
 
 mod track;
 
+mod separate;
+
 mod response;
 
 mod analyse;

@@ -39,7 +39,7 @@ pub(crate) fn locate(
 ) -> Option<Vec<Option<Place>>> {
     let begin = ((range.0 + range.1) / 2.0) as isize - PERIOD as isize / 2;
     let middle = periods::cut(deconvolver, timeline, begin, 1).pop()?;
-    let responses = deconvolver.solve(&middle);
+    let responses = deconvolver.solve_roughly(&middle);
     let arrivals = responses.arrivals();
     let first: Vec<Option<usize>> = arrivals.iter().map(|a| a.map(|a| a.first)).collect();
     let follower = Follower::new(deconvolver, &responses.spectra, &first);

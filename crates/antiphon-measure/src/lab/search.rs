@@ -32,6 +32,10 @@ const GAP_HOPS: usize = 4;
 const MARGIN: usize = 144_000;
 /// A recording up to this length is kept as it is: 40 s.
 const KEPT_WHOLE: usize = 40 * 48_000;
+/// Root mean square below which a window is silent: -160 dBFS.
+const SILENCE: f64 = 1e-8;
+/// Shorter stretches than this beside the longest are not told: music repeats itself, too.
+const MIN_OTHER_S: f64 = 3.0;
 /// Bins over which a spectrum is smoothed before it is divided out: 150 Hz.
 const SMOOTH: usize = 205;
 
@@ -164,6 +168,8 @@ impl Search {
         }
         self.close();
         let whole = (self.kept_from == 0).then(|| self.cut(0, self.frames));
+        let longest = self.best.as_ref().map(|(stretch, _)| *stretch);
+        self.stretches.retain(|s| Some(*s) == longest || s.end_s - s.begin_s >= MIN_OTHER_S);
         let best = self.best.map(|(_, recorded)| recorded);
         let recorded = whole.or(best).or(self.begin).unwrap_or_default();
         Found { recorded, stretches: self.stretches, length_s: self.frames as f64 / Excitation::RATE_HZ }
@@ -289,15 +295,20 @@ impl Detector {
     /// The spectrum within the signal's band, its coarse shape taken out, so that neither hum nor a
     /// boomy room decides. `None` for silence.
     fn whitened(&self, samples: impl Iterator<Item = f64>) -> Option<Vec<Complex<f64>>> {
-        let mut spectrum = self.transform.forward(samples);
+        // A constant has edges where the window ends, and those are alike everywhere.
+        let samples: Vec<f64> = samples.collect();
+        let mean = samples.iter().sum::<f64>() / samples.len() as f64;
+        let mut spectrum = self.transform.forward(samples.into_iter().map(|x| x - mean));
         let bin = |hz: f64| (hz * FRAMES as f64 / Excitation::RATE_HZ) as usize;
         let band = bin(BAND_HZ.start * 1.05)..bin(BAND_HZ.end * 0.95);
         let mut sums = vec![0.0; spectrum.len() + 1];
         for (i, x) in spectrum.iter().enumerate() {
             sums[i + 1] = sums[i] + x.norm_sqr();
         }
-        let floor = (sums[band.end] - sums[band.start]) / band.len() as f64 * 1e-9;
-        if floor < f64::MIN_POSITIVE {
+        let mean = (sums[band.end] - sums[band.start]) / band.len() as f64;
+        let floor = mean * 1e-9;
+        // Rounding is not sound: a sample of 24 bits has 6e-8.
+        if mean < FRAMES as f64 * SILENCE * SILENCE {
             return None;
         }
         for (i, x) in spectrum.iter_mut().enumerate() {
