@@ -4,11 +4,12 @@ use std::path::Path;
 use std::process::Output;
 
 use antiphon_api::demo::CalibratedReport;
-use antiphon_api::measurement::MeasurementReport;
+use antiphon_api::measurement::{FollowReport, MeasurementReport};
 use antiphon_api::{
     CalibrationGrade, CalibrationMethod, CalibrationRequest, ProgrammeState, SpeakerCalibration, json,
 };
-use antiphon_base::Role;
+use antiphon_base::{Role, SampleRate};
+use antiphon_measure::music;
 use antiphon_measure::recording::{Wav, read_wav, write_wav};
 
 use crate::house::{House, eventually};
@@ -159,6 +160,36 @@ fn two_speakers_are_measured_at_once_by_a_microphone_that_only_hears_and_keep_th
     assert!((found.recorder_ppm.unwrap() - 60.0).abs() < 20.0, "{:?}", found.recorder_ppm);
     let role = |name: &str| house.status_of(name).unwrap().role;
     assert_eq!((role("a"), role("b")), (Role::Left, Role::Both));
+}
+
+#[test]
+fn while_music_plays_the_delay_between_left_and_right_is_followed_by_ear() {
+    let house = House::new();
+    let _speakers = [house.speaker("a", "+40"), house.late_speaker("b", "-25", 5)];
+    let music = Wav { rate: SampleRate::MEDIA, channels: 2, samples: music::piece(25 * 48_000, 1) };
+    write_wav(&house.path("music.wav"), &music).unwrap();
+    let file = house.path("music.wav");
+    let line = [
+        "calibrate",
+        "--mic",
+        &room(&house, ""),
+        "--follow",
+        text(&file),
+        "--to",
+        "a",
+        "--to",
+        "b",
+        "--json",
+    ];
+    let output = house.run(&line);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let lines = output.stdout.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
+    let states: Vec<FollowReport> = lines.map(|line| json::read("a line", line).unwrap()).collect();
+    assert!(!states[0].sure && states[0].drift_us.is_none(), "nothing is known at first: {:?}", states[0]);
+    let last = states.last().unwrap();
+    // 5 ms, and half a metre of air.
+    let delay_us = last.delay_us.unwrap_or_else(|| panic!("{last:?}"));
+    assert!(last.sure && (delay_us - 6_457.0).abs() < 200.0, "{last:?}");
 }
 
 #[test]
