@@ -24,8 +24,10 @@ import tempfile
 import time
 from pathlib import Path
 
+from bench_base import MOST_EXCUSED, Failed, row, usage, verdict
+from bench_lab import calibrate, calibration, follow, lab, rooms
+
 ROOT = Path(__file__).resolve().parent.parent
-MOST_EXCUSED = 5.0
 # Two measurements of one thing by different means agree this well.
 AGREEMENT_US = 1.0
 # The rig of the promise: sound cards 100 ppm apart that drift 3 ppm more while they warm up.
@@ -74,20 +76,6 @@ class Bench:
         if not self.keep:
             for sound in out.glob("*.wav"):
                 sound.unlink()
-
-
-class Failed(Exception):
-    """A measurement could not be made."""
-
-
-def row(what, target, measured, verdict, command, note=""):
-    return {"what": what, "target": target, "measured": measured, "verdict": verdict, "command": command, "note": note}
-
-
-def verdict(good, excused_percent=0.0):
-    if excused_percent > MOST_EXCUSED:
-        return "inconclusive"
-    return "met" if good else "not met"
 
 
 def excused(report):
@@ -440,16 +428,7 @@ def load(bench):
     ]
 
 
-def usage(pid):
-    """Processor seconds and resident kB of a process."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    ticks = int(fields[11]) + int(fields[12])
-    status = Path(f"/proc/{pid}/status").read_text()
-    kb = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))
-    return ticks / os.sysconf("SC_CLK_TCK"), kb
-
-
-FIGURES = {f.__name__: f for f in (loopback, quiet, busy, asymmetric, start, distortion, latency20, load)}
+FIGURES = {f.__name__: f for f in (loopback, quiet, busy, asymmetric, start, distortion, latency20, load, rooms, calibration, lab, calibrate, follow)}
 
 
 # The page.
