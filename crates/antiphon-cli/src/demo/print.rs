@@ -93,10 +93,12 @@ pub(super) fn calibrated(r: &CalibratedReport) -> String {
     line("before", spread(&r.before));
     line("the microphone said", r.calibration.before.verdict.clone());
     for correction in &r.calibration.corrections {
-        line(
-            "corrected",
-            format!("{} waits {} us, {:+.1} dB", correction.name, correction.delay_us, correction.gain_db),
-        );
+        let waits_ms = correction.delay_us as f64 / 1e3;
+        let down = match correction.gain_db {
+            gain if gain > -0.05 => String::new(),
+            gain => format!(", turned down by {:.1} dB", -gain),
+        };
+        line("corrected", format!("{} waits {waits_ms:.3} ms{down}", correction.name));
     }
     if let Some(after) = &r.calibration.after {
         line("it checked", after.verdict.clone());
