@@ -28,11 +28,11 @@ const CERTAIN: f64 = 0.71;
 /// With more than this part left there is none.
 const NONE: f64 = 0.95;
 /// Standard deviations as parts of the correction: where it is made, and where it is doubtful.
-const SPREAD: f64 = 0.2;
-pub(crate) const DOUBT: f64 = 0.35;
+const SPREAD: f64 = 0.12;
+pub(crate) const DOUBT: f64 = 0.28;
 /// Standard deviation, in frames, for what no ripple looked for explains, for each neper of roughness: what
-/// stays rough may hide a reflection that was not found (0.6 us in an ordinary room, 5 us above a bad table).
-const ROUGH: f64 = 0.03;
+/// stays rough may hide a reflection that was not found (0.4 us in an ordinary room, 4 us above a bad table).
+const ROUGH: f64 = 0.025;
 
 /// The reflection that explains the spectrum best.
 #[derive(Debug, Clone, Copy, PartialEq)]
