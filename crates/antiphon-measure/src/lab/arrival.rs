@@ -86,7 +86,7 @@ pub(crate) fn find(look: &Look<'_>) -> Option<Arrival> {
     let first = (n + peak - LOOK_BACK..=n + peak).find(|&i| size(i) >= threshold && is_top(i))? % n;
     let before = (n + first - LOOK_BACK..n + first - RISE).map(size).fold(0.0, f64::max);
     let reading = Reading::new(look, first, AFTER);
-    let differs = (Reading::new(look, first, SOONER).slope - reading.slope).abs().min(WITNESS);
+    let differs = reading.differs(&Reading::new(look, first, SOONER)).min(WITNESS);
     Some(Arrival {
         first,
         delay: Estimate { value: first as f64 + reading.slope, sd: reading.sd.hypot(differs) },
@@ -117,6 +117,8 @@ struct Reading {
     /// in frames.
     slope: f64,
     sd: f64,
+    /// The same with the surface's doing left in.
+    plain: f64,
     surface: Surface,
 }
 
@@ -125,7 +127,14 @@ impl Reading {
         let gated = Gated::new(look.samples, first, after);
         let surface = surface::find(|hz| gated.at(hz));
         let sd = gated.noise(look.noise).hypot(ROOM).hypot(surface.spread());
-        Self { slope: gated.phase_slope() - surface.certain(), sd, surface }
+        let plain = gated.phase_slope();
+        Self { slope: plain - surface.certain(), sd, plain, surface }
+    }
+
+    /// By how much two gates tell different delays, in frames. A surface that only one of them is sure of is no
+    /// difference where both tell the same with it left in.
+    fn differs(&self, other: &Self) -> f64 {
+        (self.slope - other.slope).abs().min((self.plain - other.plain).abs())
     }
 }
 
