@@ -1,37 +1,52 @@
-//! Figures of the follower, as JSON: pieces x drift x signal to noise.
+//! Figures of the follower, as JSON: pieces x drift x signal to noise, each with music and a room of
+//! its own. What is known of a delay is `null` where the follower is never sure.
 //!
 //! `cargo run --release -p antiphon-sim --example follow`
 
 use antiphon_sim::follow_table::{FollowRow, FollowScenario, Piece, follow};
 
-const SEEDS: std::ops::Range<u64> = 1..3;
+/// Other music and rooms than those that the follower's uncertainty was fitted to (11 to 34) and than
+/// those of the tests (1).
+const FIRST_SEED: u64 = 101;
 
 fn main() {
-    let mut rows = Vec::new();
-    for piece in [Piece::Duet, Piece::Ballad, Piece::NearlyMono] {
-        for drift_us_per_s in [0.0, 1.0, -1.0, 5.0] {
-            for snr_db in [25.0, 15.0, 5.0] {
-                rows.extend(SEEDS.map(|seed| row(piece, drift_us_per_s, snr_db, seed)));
-            }
+    let mut worlds = Vec::new();
+    for piece in [Piece::Duet, Piece::Ballad] {
+        for drift_us_per_s in [1.0, -1.0, 5.0] {
+            worlds.extend([25.0, 15.0].map(|snr_db| (piece, drift_us_per_s, snr_db)));
         }
     }
+    worlds.push((Piece::NearlyMono, 1.0, 15.0));
+    let rows: Vec<String> = worlds
+        .into_iter()
+        .zip(FIRST_SEED..)
+        .map(|((piece, drift_us_per_s, snr_db), seed)| {
+            row(&FollowScenario { snr_db, seed, ..FollowScenario::new(piece, drift_us_per_s) })
+        })
+        .collect();
     println!("{{\"follow\": [\n{}\n]}}", rows.join(",\n"));
 }
 
-fn row(piece: Piece, drift_us_per_s: f64, snr_db: f64, seed: u64) -> String {
-    let scenario = FollowScenario { snr_db, seed, ..FollowScenario::new(piece, drift_us_per_s) };
-    let looks = follow(&scenario);
+fn row(scenario: &FollowScenario) -> String {
+    let looks = follow(scenario);
     let row = FollowRow::new(&looks);
-    let sure_after = row.sure_after_s.map_or("null".to_owned(), |s| format!("{s:.1}"));
     let said = looks.last().map_or(String::new(), |l| l.state.certainty.to_string());
+    let known = |value: f64| match row.sure_after_s {
+        Some(_) => format!("{value:.1}"),
+        None => "null".to_owned(),
+    };
     format!(
-        "  {{\"piece\": \"{}\", \"drift_us_per_s\": {drift_us_per_s}, \"snr_db\": {snr_db}, \"seed\": {seed}, \
-         \"sure_after_s\": {sure_after}, \"error_at_60_s_us\": {:.1}, \"stated_us\": {:.1}, \"worst_us\": {:.1}, \
+        "  {{\"piece\": \"{}\", \"drift_us_per_s\": {}, \"snr_db\": {}, \"seed\": {}, \
+         \"sure_after_s\": {}, \"error_at_60_s_us\": {}, \"stated_us\": {}, \"worst_us\": {}, \
          \"covered_percent\": {:.0}, \"sure_percent\": {:.0}, \"says\": \"{said}\"}}",
-        piece.name(),
-        row.error_at_60_s_us,
-        row.stated_us,
-        row.worst_us,
+        scenario.piece.name(),
+        scenario.drift_us_per_s,
+        scenario.snr_db,
+        scenario.seed,
+        known(row.sure_after_s.unwrap_or(0.0)),
+        known(row.error_at_60_s_us),
+        known(row.stated_us),
+        known(row.worst_us),
         row.covered,
         row.sure,
     )

@@ -12,10 +12,19 @@ fn a_drift_of_one_microsecond_a_second_is_known_after_a_minute() {
         assert!(row.error_at_60_s_us.abs() < 30.0, "{row:?}");
         assert!(row.worst_us < 40.0, "{row:?}");
         assert!(row.sure_after_s.is_some_and(|s| s < 20.0), "{row:?}");
-        assert!(row.covered >= 90.0 && row.sure >= 95.0, "{row:?}");
+        assert!(row.covered >= 95.0 && row.sure >= 95.0, "{row:?}");
         rows.push((format!("{}, 1 us/s", piece.name()), row));
     }
     insta::assert_snapshot!("drift", table(&rows));
+}
+
+#[test]
+fn music_that_noise_covers_is_not_found_and_that_is_said() {
+    let scenario = FollowScenario { seconds: 14.0, snr_db: -30.0, ..FollowScenario::new(Piece::Duet, 0.0) };
+    let looks = follow(&scenario);
+    assert!(looks.iter().all(|l| l.state.certainty != Certainty::Sure));
+    let last = &looks[looks.len() - 1];
+    assert_eq!(last.state.certainty, Certainty::MusicDoesNotTell(Mute::NotFound));
 }
 
 #[test]
@@ -44,9 +53,14 @@ fn a_slip_of_a_millisecond_is_stated_as_a_jump_and_a_speaker_that_falls_silent_i
         assert!(look.error_us().abs() < 30.0, "{look:?}");
         assert!((look.state.rate_us_per_s.value - 1.0).abs() < 0.5, "not dragged: {look:?}");
     }
-    // Between the jump and its discovery the numbers are not called sure for long.
-    let wrong = looks.iter().filter(|l| l.state.certainty == Certainty::Sure && l.error_us().abs() > 100.0);
-    assert!(wrong.count() <= 4);
+    // A second and a half of sound shows that something is wrong; from then on nothing is called sure
+    // until the new place was heard for three seconds.
+    let settled = noticed.state.jumps[0].at_s + 3.0;
+    let sure = |l: &&FollowLook| l.state.certainty == Certainty::Sure;
+    let hasty = looks.iter().filter(|l| l.at_s > 26.5 && l.state.heard_s < settled).filter(sure);
+    assert_eq!(hasty.count(), 0);
+    let wrong = looks.iter().filter(|l| l.at_s > 26.5).filter(sure).filter(|l| !l.holds());
+    assert_eq!(wrong.count(), 0);
     let last = &looks[looks.len() - 1];
     assert_eq!(last.state.certainty, Certainty::Unsure(Doubt::RightNotHeard));
 }
@@ -58,11 +72,22 @@ fn corrections_take_the_drift_off_and_do_not_oscillate() {
     let late: Vec<&FollowLook> = looks.iter().filter(|l| l.at_s > 40.0).collect();
     let worst = late.iter().map(|l| l.true_drift_us.abs()).fold(0.0, f64::max);
     // Without corrections it would be 57 us by the end.
-    assert!(worst < 22.0, "{worst}");
-    let steps: Vec<f64> = looks
-        .windows(2)
-        .map(|w| w[1].state.corrected_us - w[0].state.corrected_us)
-        .filter(|s| *s != 0.0)
-        .collect();
-    assert!(!steps.is_empty() && steps.iter().all(|s| *s < 0.0 && *s >= -8.0), "{steps:?}");
+    assert!(worst < 30.0, "{worst}");
+    let mut steps = 0;
+    for two in looks.windows(2) {
+        let by_us = two[1].state.corrected_us - two[0].state.corrected_us;
+        if by_us != 0.0 {
+            // Never the wrong way, and never for a drift that may be none.
+            assert!((-8.0..=-1.0).contains(&by_us), "{by_us}");
+            assert!(two[0].state.drift_us.value > 0.9 * two[0].state.drift_us.half_95(), "{two:?}");
+            steps += 1;
+        }
+    }
+    assert!(steps >= 3, "{steps}");
+}
+
+#[test]
+fn a_drift_that_may_be_none_is_left_alone() {
+    let scenario = FollowScenario { correct: true, seconds: 25.0, ..FollowScenario::new(Piece::Ballad, 0.0) };
+    assert!(follow(&scenario).iter().all(|l| l.state.corrected_us == 0.0));
 }

@@ -27,8 +27,6 @@ const LOST: u32 = 47;
 pub(super) const SETTLE: u32 = 18;
 /// Windows between renewals of the model: 20 s.
 const RENEW_EVERY: usize = 117;
-/// What the sound of one renewal may be laid wrong by.
-const RENEWAL_SD_US: f64 = 1.5;
 /// A correction reaches the sound within this time: the hub's buffers and the speaker's ramp.
 const CORRECTION_S: f64 = 2.0;
 /// Windows of silence that are no rest between two notes: 4 s.
@@ -182,8 +180,7 @@ impl Pursuit {
         let due = self.windows >= self.renewal;
         if due {
             self.renewal = self.windows + self.windows.min(RENEW_EVERY);
-            let share = self.model.renew();
-            self.track.reference_moved(share * RENEWAL_SD_US);
+            self.track.relearned(self.model.renew());
         }
         due
     }

