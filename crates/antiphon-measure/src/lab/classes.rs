@@ -98,7 +98,7 @@ pub fn source_claim(delay_us: f64) -> String {
         n => format!("{n} comb notches"),
     };
     format!(
-        "The source calls everything below 12 ms \"TWS grade\". This pair, {:.2} ms apart, {within} that claim, which \
+        "A guide for buyers calls everything below 12 ms \"TWS grade\". This pair, {:.2} ms apart, {within} that claim, which \
          is not a verdict: the delay puts {cut} between 500 Hz and 2 kHz into a sound that both play.",
         delay_us.abs() / 1_000.0
     )

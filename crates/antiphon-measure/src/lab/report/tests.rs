@@ -198,7 +198,7 @@ fn every_section_of_a_whole_measurement_is_there_and_says_the_numbers() {
         "3.88 m",
         "542.4",
         "cut 17 notches",
-        "The source calls everything below 12 ms",
+        "A guide for buyers calls everything below 12 ms",
         "TWS grade",
         "575 Hz",
         "43.1 \u{b1} 0.4 ppm",

@@ -70,7 +70,7 @@ fn bands(svg: &mut Svg, x: impl Fn(f64) -> f64) {
 fn claim(svg: &mut Svg, x: f64) {
     let y = BAND.0 + BAND.1;
     svg.line((x, y - 10.0), (x, y + 38.0), "s-ink", 1.5, "4 3");
-    svg.text((x - 5.0, y + 38.0), Anchor::End, "f-ink", "the source\u{2019}s claim:");
+    svg.text((x - 5.0, y + 38.0), Anchor::End, "f-ink", "a buyers\u{2019} guide says:");
     svg.text((x - 5.0, y + 55.0), Anchor::End, "f-ink", "\u{201c}TWS grade, < 12 ms\u{201d}");
 }
 
