@@ -194,5 +194,6 @@ fn a_running_speaker_is_heard_as_it_plays_without_a_gap() {
         (re, im, all) = (re + f64::from(*x) * cos, im + f64::from(*x) * sin, all + f64::from(*x).powi(2));
     }
     let fits = 2.0 * (re * re + im * im) / steady.len() as f64 / all;
-    assert!(dry || (all > 1.0 && fits > 0.999_99), "{fits} of the sound, {all} in all");
+    // A jump of one frame in the middle leaves 0.996.
+    assert!(dry || (all > 1.0 && fits > 0.999_9), "{fits} of the sound, {all} in all");
 }
