@@ -279,9 +279,9 @@ impl Detector {
     fn compare(&self, samples: &[f32]) -> Option<(f64, f64)> {
         let first = Excitation::PERIOD - REACH;
         let sample = |n: usize| samples.get(n).map_or(0.0, |&x| f64::from(x));
-        let now = self.whitened((0..WINDOW).map(|n| sample(n) * arch(n, WINDOW)))?;
+        let now = self.whitened((0..WINDOW).map(sample), |n| arch(n, WINDOW))?;
         let reach = WINDOW + 2 * REACH;
-        let later = self.whitened((0..reach).map(|n| sample(first + n) * flanks(n, reach)))?;
+        let later = self.whitened((0..reach).map(|n| sample(first + n)), |n| flanks(n, reach))?;
         let share = WINDOW as f64 / (WINDOW + 2 * REACH) as f64;
         let norm = (power(&now) * power(&later) * share).sqrt() / FRAMES as f64;
         let product = now.iter().zip(&later).map(|(a, b)| a.conj() * b).collect();
@@ -292,13 +292,18 @@ impl Detector {
         (likeness >= LIKE).then_some((period, likeness))
     }
 
-    /// The spectrum within the signal's band, its coarse shape taken out, so that neither hum nor a
-    /// boomy room decides. `None` for silence.
-    fn whitened(&self, samples: impl Iterator<Item = f64>) -> Option<Vec<Complex<f64>>> {
-        // A constant has edges where the window ends, and those are alike everywhere.
+    /// The spectrum of tapered samples within the signal's band, its coarse shape taken out, so that neither
+    /// hum nor a boomy room decides. `None` for silence.
+    fn whitened(
+        &self,
+        samples: impl Iterator<Item = f64>,
+        taper: impl Fn(usize) -> f64,
+    ) -> Option<Vec<Complex<f64>>> {
+        // A constant would take the taper's shape, which is alike everywhere.
         let samples: Vec<f64> = samples.collect();
         let mean = samples.iter().sum::<f64>() / samples.len() as f64;
-        let mut spectrum = self.transform.forward(samples.into_iter().map(|x| x - mean));
+        let tapered = samples.into_iter().enumerate().map(|(n, x)| (x - mean) * taper(n));
+        let mut spectrum = self.transform.forward(tapered);
         let bin = |hz: f64| (hz * FRAMES as f64 / Excitation::RATE_HZ) as usize;
         let band = bin(BAND_HZ.start * 1.05)..bin(BAND_HZ.end * 0.95);
         let mut sums = vec![0.0; spectrum.len() + 1];

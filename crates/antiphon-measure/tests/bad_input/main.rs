@@ -107,7 +107,7 @@ fn telephone_quality_is_narrowband() {
 #[test]
 fn a_microphone_mode_for_speech_is_voice_processing() {
     let found = heard(&spoil::speech_mode(&HONEST));
-    is(&found, Grade::NotTrustworthy, &["voice_processing", "narrowband"]);
+    is(&found, Grade::NotTrustworthy, &["voice_processing", "narrowband", "first_arrival_unclear"]);
     is(&heard(&spoil::suppressed(&HONEST)), Grade::NotTrustworthy, &["voice_processing"]);
 }
 
