@@ -75,8 +75,8 @@ def rooms(bench):
 
 
 def calibration(bench):
-    """One pass of corrections in random rooms."""
-    count = bench.length(200, 24)
+    """One pass of corrections in random rooms: each is heard twice, so fewer of them."""
+    count = bench.length(60, 12)
     found = example(bench, "rooms", "--rooms", str(count), "--seed", "1", "--calibration")
     command = f"cargo run --release -p antiphon-sim --example rooms -- --rooms {count} --seed 1 --calibration"
     rows = []
