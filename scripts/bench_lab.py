@@ -76,7 +76,7 @@ def rooms(bench):
 
 def calibration(bench):
     """One pass of corrections in random rooms: each is heard twice, so fewer of them."""
-    count = bench.length(60, 12)
+    count = bench.length(30, 12)
     found = example(bench, "rooms", "--rooms", str(count), "--seed", "1", "--calibration")
     command = f"cargo run --release -p antiphon-sim --example rooms -- --rooms {count} --seed 1 --calibration"
     rows = []
