@@ -5,7 +5,7 @@
 //! (150 ms) brings a new onset with a broadband transient on each side, and no two bars are alike, so
 //! that no window can be mistaken for another. The same seed gives the same samples.
 //!
-//! [`ballad`] is harder to measure with, [`nearly_mono`] cannot be measured with at all.
+//! [`ballad()`] is harder to measure with, [`nearly_mono`] cannot be measured with at all.
 
 mod ballad;
 
