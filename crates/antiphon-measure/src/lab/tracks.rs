@@ -33,7 +33,7 @@ pub const RATE_HZ: u32 = 48_000;
 /// A track that `antiphon signal` makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TestTrack {
-    /// What `antiphon measure` measures with: [`Excitation::track`].
+    /// What `antiphon measure` measures with: [`Excitation::track`](super::Excitation::track).
     Measure,
     /// Stereo width: left, right, centre, from side to side, out of phase.
     Width,

@@ -2,10 +2,10 @@
 //!
 //! A microphone hears the mix of both; what left and right play is known. The two streams are pushed
 //! as they come ([`Follower::programme`], [`Follower::microphone`]) and need not be aligned: the
-//! programme is [`mod@search`]ed in the microphone's stream, then [`pursuit`] goes window by window,
-//! learns both paths ([`model`]), lets a Kalman filter follow lag, microphone clock, delay and drift
-//! ([`track`]), and watches for speakers that fall silent or jump ([`watch`]). First arrivals
-//! ([`arrival`]) give the delay itself. [`correction`] is the policy for taking drift off again.
+//! programme is searched in the microphone's stream, then `pursuit` goes window by window,
+//! learns both paths (`model`), lets a Kalman filter follow lag, microphone clock, delay and drift
+//! (`track`), and watches for speakers that fall silent or jump (`watch`). First arrivals
+//! (`arrival`) give the delay itself. `correction` is the policy for taking drift off again.
 //!
 //! Not every music tells: where left and right are nearly the same, or noise covers them, the state
 //! says so, and its uncertainty grows instead of its error.

@@ -2,7 +2,7 @@
 //!
 //! For every bin a two-input least-squares fit over the last minutes (the classical multiple-input
 //! identification of Bendat and Piersol, "Random Data", chapter 7), on windows that are laid on the
-//! track, so that clocks and drift do not blur it. The fit stands still between renewals ([`renew`]
+//! track, so that clocks and drift do not blur it. The fit stands still between renewals (`renew`
 //! (Model::renew)): a model that learned from every window at once would learn the drift itself, bin
 //! by bin, and drag the track behind. A new window is compared with what the model
 //! predicts: that the residual leans towards the prediction's derivative means that the side moved.
