@@ -236,14 +236,22 @@ fn what_a_hidden_delay_puts_apart_a_calibration_brings_together_by_the_recording
     let house = House::empty();
     let out = house.path("demo");
     let line = ["demo", "--calibrate", "--seconds", "5", "--network", "none", "--json", "--out", text(&out)];
-    let report = (0..5).map(|_| house.run(&line)).find_map(|output| {
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        let report: CalibratedReport = json::read("the demo", &output.stdout).expect(&said);
-        // A machine that stalls says nothing about the program; what a stall spoils while it is calibrated
-        // is rightly refused or put back.
-        (report.after.conclusive && report.calibration.outcome == "kept").then_some(report)
+    let run = || -> CalibratedReport {
+        let output = house.run(&line);
+        json::read("the demo", &output.stdout).expect(&String::from_utf8_lossy(&output.stderr))
+    };
+    // A machine that stalls, as the witness saw it, says nothing about the program: what a stall spoils while
+    // it is calibrated is rightly refused or put back.
+    let counts = |r: &CalibratedReport| r.before.conclusive && r.after.conclusive;
+    let good = |r: &CalibratedReport| r.after.conclusive && r.calibration.outcome == "kept";
+    let found = (0..3).map(|_| run()).find(|r| {
+        assert!(good(r) || !counts(r), "{}", r.verdict);
+        good(r)
     });
-    let report = report.expect("a machine that does not stall");
+    let Some(report) = found else {
+        eprintln!("inconclusive: this machine stood still in every run");
+        return;
+    };
     let hidden_us = f64::from(report.hidden_ms) * 1e3;
     let was_us = report.before.spread_us.bias;
     assert!(!report.before.conclusive || (was_us - hidden_us).abs() < 200.0, "{was_us} {hidden_us}");
