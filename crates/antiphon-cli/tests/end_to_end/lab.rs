@@ -238,7 +238,8 @@ fn what_a_hidden_delay_puts_apart_a_calibration_brings_together_by_the_recording
     let line = ["demo", "--calibrate", "--seconds", "5", "--network", "none", "--json", "--out", text(&out)];
     let run = || -> CalibratedReport {
         let output = house.run(&line);
-        json::read("the demo", &output.stdout).expect(&String::from_utf8_lossy(&output.stderr))
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        json::read("the demo", &output.stdout).expect(&said)
     };
     // A machine that stalls, as the witness saw it, says nothing about the program: what a stall spoils while
     // it is calibrated is rightly refused or put back.
