@@ -22,6 +22,8 @@ mod flac;
 
 mod opus;
 
+pub mod sbc;
+
 pub use flac::{FlacDecoder, FlacEncoder};
 pub use kind::{CodecError, CodecKind};
 pub use opus::{OpusDecoder, OpusEncoder};
