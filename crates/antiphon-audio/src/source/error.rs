@@ -27,7 +27,7 @@ impl fmt::Display for SourceError {
             Problem::NotAudio { looks } => write!(
                 f,
                 "{name} is no audio file, it looks like {looks}: give a WAV, AIFF, FLAC, MP3, AAC, M4A, Ogg \
-                 Vorbis or Opus file, or raw samples on standard input with --format"
+                 Vorbis or Opus file"
             ),
             Problem::Silent => {
                 write!(f, "{name} holds no sound: its header is there but no audio follows, copy it again")

@@ -28,7 +28,14 @@ pub fn run(args: PlayArgs) -> Result<Exit, Failure> {
     let spec = source_spec(&args)?;
     // Before any thread is there, and before the hub: what cannot be played starts nothing.
     let stop = signals::stop_flag()?;
-    let source = source::open(&spec).map_err(cannot_play)?;
+    let source = source::open(&spec).map_err(|error| {
+        let raw = matches!(error.problem, Problem::NotAudio { .. });
+        let mut failure = cannot_play(error);
+        if raw {
+            failure.message.push_str("; raw samples come on standard input, with --format");
+        }
+        failure
+    })?;
     perform(source, targets, &args.on, stop)
 }
 

@@ -240,6 +240,10 @@ impl Evidence<'_> {
     }
 
     fn played_twice(&self) -> Option<Finding> {
+        // With a telephone's band the search finds the signal's own echoes of itself elsewhere, too.
+        if self.facts.bandwidth_hz.is_some_and(|hz| hz < TELEPHONE_HZ) {
+            return None;
+        }
         let measured = self.analysis.measured?;
         let begins: Vec<f64> = self.analysis.occurrences.iter().map(|o| o.begin_s).collect();
         let length_s = self.signal.frames() as f64 / Excitation::RATE_HZ;
