@@ -109,7 +109,7 @@ each other with them. They hold for the place of the microphone: put it where yo
 Microphones:";
 
 /// `antiphon calibrate`
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 #[command(after_help = format!("{CALIBRATING}\n{}\n{}", InputUri::HELP, room::HELP))]
 #[command(group = clap::ArgGroup::new("what").required(true).args(["mic", "undo"]))]
 pub struct CalibrateArgs {
@@ -129,6 +129,11 @@ pub struct CalibrateArgs {
     /// Take what has changed off again, slowly enough not to be heard
     #[arg(long, requires = "follow")]
     pub correct: bool,
+
+    /// Stay, and calibrate anew by itself, quietly and while nothing plays, whatever no longer holds:
+    /// a Bluetooth speaker that came back, another codec
+    #[arg(long, requires = "mic", conflicts_with_all = ["follow", "equal_distance"])]
+    pub keep: bool,
 
     /// Take the latest calibration back; with --to that of one speaker
     #[arg(long, conflicts_with_all = ["mic", "equal_distance", "report", "follow"])]

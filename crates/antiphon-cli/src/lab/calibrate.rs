@@ -12,8 +12,10 @@ use antiphon_measure::lab::calibrate::{Correction, Present, Refusal, corrections
 use antiphon_measure::lab::measurement::{Grade, Measurement};
 
 use super::args::CalibrateArgs;
-use super::live::Session;
-use super::{Ended, convert, follow, result, words};
+use super::live::{self, Session};
+use super::microphone::Microphone;
+use super::stage::Stage;
+use super::{Ended, convert, follow, keep, result, words};
 use crate::exit::{Exit, Failure};
 use crate::{find, signals, terminal};
 
@@ -30,21 +32,37 @@ const SETTLE_TRIES: u32 = 2;
 /// A speaker glides to its new delay within a fraction of this.
 const SETTLE: Duration = Duration::from_millis(500);
 
-/// Calibrates, follows, or takes the latest calibration back.
+/// Calibrates, once or whenever it is needed, follows, or takes the latest calibration back.
 pub fn run(args: &CalibrateArgs) -> Result<Exit, Failure> {
     match &args.follow {
         _ if args.undo => undo(args),
         Some(music) => follow::run(args, music),
-        None => calibrate(args).or_else(Ended::exit),
+        None if args.keep => keep::run(args),
+        None => once(args).or_else(Ended::exit),
     }
 }
 
-fn calibrate(args: &CalibrateArgs) -> Result<Exit, Ended> {
+fn once(args: &CalibrateArgs) -> Result<Exit, Ended> {
     let stop = signals::stop_flag()?;
-    let mut session = Session::begin(&args.live, &stop)?;
-    let before = settled(&mut session, &stop)?;
+    let stage = live::stage(&args.live, &stop)?;
+    let mut microphone = live::microphone(&args.live, &stop)?;
+    calibrate(args, stage, &mut microphone, &stop)
+}
+
+/// Measures the speakers on `stage`, corrects them, checks it, and says what came of it.
+///
+/// # Errors
+/// The hub or the microphone is gone; interrupted.
+pub fn calibrate(
+    args: &CalibrateArgs,
+    stage: Stage,
+    microphone: &mut Microphone,
+    stop: &AtomicBool,
+) -> Result<Exit, Ended> {
+    let mut session = Session::begin(&args.live, stage, microphone, stop)?;
+    let before = settled(&mut session, stop)?;
     terminal::note(&format!("before: {}", words::verdict(&before)));
-    let attempt = attempt(&mut session, args, &before, &stop)?;
+    let attempt = attempt(&mut session, args, &before, stop)?;
     let microphone = session.name.clone();
     // The speakers get their roles back before anything is written.
     drop(session);
@@ -53,7 +71,7 @@ fn calibrate(args: &CalibrateArgs) -> Result<Exit, Ended> {
 
 /// Measures until the speakers' clocks agree, a few times: speakers that have just begun to play, or
 /// whose network was disturbed, move by some tens of microseconds until they know the time again.
-fn settled(session: &mut Session, stop: &AtomicBool) -> Result<Measurement, Ended> {
+fn settled(session: &mut Session<'_>, stop: &AtomicBool) -> Result<Measurement, Ended> {
     let mut measurement = session.measure("measuring", stop)?;
     for _ in 0..SETTLE_TRIES {
         match corrections(&measurement, &[], None) {
@@ -80,7 +98,7 @@ struct Attempt {
 }
 
 fn attempt(
-    session: &mut Session,
+    session: &mut Session<'_>,
     args: &CalibrateArgs,
     before: &Measurement,
     stop: &AtomicBool,

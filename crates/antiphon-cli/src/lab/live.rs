@@ -13,32 +13,54 @@ use crate::exit::{Exit, Failure};
 use crate::{find, terminal};
 
 /// Speakers and a microphone, ready, and the level found.
-pub struct Session {
+pub struct Session<'m> {
     stage: Stage,
-    microphone: Microphone,
+    microphone: &'m mut Microphone,
     excitation: Excitation,
     gain_db: f64,
     /// The microphone, as named.
     pub name: String,
 }
 
-impl Session {
-    /// Gets everything ready and finds the level.
+/// The microphone that `args` name.
+///
+/// # Errors
+/// None is named, or it cannot be had; interrupted.
+pub fn microphone(args: &MicrophoneArgs, stop: &AtomicBool) -> Result<Microphone, Ended> {
+    let uri = args.mic.as_ref().ok_or_else(no_microphone)?;
+    Microphone::open(uri, args.mic_format, stop)
+}
+
+/// The speakers that `args` name, or all.
+///
+/// # Errors
+/// No hub, a speaker missing; interrupted.
+pub fn stage(args: &MicrophoneArgs, stop: &AtomicBool) -> Result<Stage, Ended> {
+    Stage::enter(find::client(args.at.hub.as_ref())?, &args.to, stop)
+}
+
+fn no_microphone() -> Failure {
+    Failure::new(Exit::Usage, "a microphone is needed: --mic URI (see --help)")
+}
+
+impl<'m> Session<'m> {
+    /// Finds the level.
     ///
     /// # Errors
-    /// No hub, no microphone, a speaker missing; interrupted.
-    pub fn begin(args: &MicrophoneArgs, stop: &AtomicBool) -> Result<Self, Ended> {
-        let Some(uri) = &args.mic else {
-            return Err(Failure::new(Exit::Usage, "a microphone is needed: --mic URI (see --help)").into());
-        };
-        let stage = Stage::enter(find::client(args.at.hub.as_ref())?, &args.to, stop)?;
-        let mut microphone = Microphone::open(uri, args.mic_format, stop)?;
+    /// The microphone or the hub is gone; interrupted.
+    pub fn begin(
+        args: &MicrophoneArgs,
+        stage: Stage,
+        microphone: &'m mut Microphone,
+        stop: &AtomicBool,
+    ) -> Result<Self, Ended> {
+        let uri = args.mic.as_ref().ok_or_else(no_microphone)?;
         let names = stage.names().join(", ");
         terminal::note(&format!("Measuring {names}. Be quiet, and leave the microphone where it is."));
         let channels = stage.names().len();
         let excitation = Excitation::new(channels, args.periods.into())
             .ok_or_else(|| Failure::new(Exit::Usage, "no speaker to measure"))?;
-        let gain_db = level::find(&stage, &mut microphone, uri, stop)?;
+        let gain_db = level::find(&stage, microphone, uri, stop)?;
         Ok(Self { stage, microphone, excitation, gain_db, name: uri.to_string() })
     }
 
@@ -52,8 +74,7 @@ impl Session {
     /// # Errors
     /// As [`take::record`].
     pub fn measure(&mut self, what: &str, stop: &AtomicBool) -> Result<Measurement, Ended> {
-        let take =
-            take::record(&self.stage, &mut self.microphone, &self.excitation, self.gain_db, what, stop)?;
+        let take = take::record(&self.stage, self.microphone, &self.excitation, self.gain_db, what, stop)?;
         let options = Options { names: self.stage.names().to_vec(), near: None };
         Ok(lab::measure(&take.recorded, &self.excitation, &options))
     }

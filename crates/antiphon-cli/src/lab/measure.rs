@@ -5,7 +5,7 @@ use std::path::Path;
 use antiphon_measure::lab::{self, Excitation, Options};
 
 use super::args::MeasureArgs;
-use super::live::Session;
+use super::live::{self, Session};
 use super::{Ended, recording, result, track};
 use crate::exit::{Exit, Failure};
 use crate::{signals, terminal};
@@ -14,7 +14,7 @@ use crate::{signals, terminal};
 pub fn run(args: &MeasureArgs) -> Result<Exit, Failure> {
     match &args.recording {
         Some(recording) => offline(args, recording),
-        None => live(args).or_else(Ended::exit),
+        None => listening(args).or_else(Ended::exit),
     }
 }
 
@@ -33,9 +33,11 @@ fn offline(args: &MeasureArgs, file: &Path) -> Result<Exit, Failure> {
     result::deliver(&measurement, &file.display().to_string(), &args.result)
 }
 
-fn live(args: &MeasureArgs) -> Result<Exit, Ended> {
+fn listening(args: &MeasureArgs) -> Result<Exit, Ended> {
     let stop = signals::stop_flag()?;
-    let mut session = Session::begin(&args.live, &stop)?;
+    let stage = live::stage(&args.live, &stop)?;
+    let mut microphone = live::microphone(&args.live, &stop)?;
+    let mut session = Session::begin(&args.live, stage, &mut microphone, &stop)?;
     let measurement = session.measure("measuring", &stop)?;
     let microphone = session.name.clone();
     // The speakers get their roles back before a report is written.

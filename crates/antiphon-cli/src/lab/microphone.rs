@@ -72,6 +72,11 @@ impl Microphone {
         self.channels
     }
 
+    /// Whether it has ended or broken, as far as [`forget`](Self::forget) has seen.
+    pub fn is_over(&self) -> bool {
+        self.over
+    }
+
     /// Forgets what was heard so far.
     pub fn forget(&mut self) {
         while let Ok(block) = self.blocks.try_recv() {

@@ -33,6 +33,8 @@ mod measure;
 
 mod calibrate;
 
+mod keep;
+
 mod follower;
 
 mod follow;
