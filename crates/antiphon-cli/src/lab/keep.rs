@@ -119,7 +119,7 @@ impl Watch {
             self.say(format!("{} waits for another speaker to be compared with", stale.join(", ")));
             return None;
         }
-        if !self.quiet_since.is_some_and(|since| now - since >= QUIET_FOR) {
+        if self.quiet_since.is_none_or(|since| now - since < QUIET_FOR) {
             self.say(format!("{} no longer holds; it is measured when nothing plays", stale.join(", ")));
             return None;
         }
@@ -130,9 +130,11 @@ impl Watch {
         Some(group.into_iter().map(|speaker| speaker.name.clone()).collect())
     }
 
-    /// An attempt was made.
+    /// An attempt was made; `done`: what did not hold does now.
     fn after(&mut self, done: bool, now: Instant) {
-        self.quiet_since = None;
+        if done {
+            self.quiet_since = None;
+        }
         self.said.clear();
         self.pause = (!done).then(|| self.pause.map_or(FIRST_PAUSE, |last| (2 * last).min(LONGEST_PAUSE)));
         self.not_before = self.pause.map(|pause| now + pause);
