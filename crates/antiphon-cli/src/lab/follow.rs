@@ -63,6 +63,7 @@ fn follow(args: &CalibrateArgs, source: Prefetch, title: &str, stop: &AtomicBool
     terminal::note(&format!("Playing {title}: {left} plays left, {right} plays right."));
     let follower = Worker::start()?;
     let mut correction = args.correct.then(|| FollowCorrection::new(CorrectionConfig::default()));
+    let mut returned = Returned::default();
     let mut teller = Teller::new(args.result.json, right);
     microphone.forget();
     let mut performance = stage.play(Music { source, sent: Vec::new() }, title)?;
@@ -82,13 +83,51 @@ fn follow(args: &CalibrateArgs, source: Prefetch, title: &str, stop: &AtomicBool
             follower.microphone(heard)?;
         }
         let state = follower.state();
-        if let Some(by_us) = correction.as_mut().and_then(|correction| correction.advise(&state)) {
+        let advice = match (&mut correction, returned.look(stage.client(), [left, right], state.heard_s)) {
+            (Some(correction), Some(since_s)) => correction.put_back(&state, since_s),
+            (Some(correction), None) => correction.advise(&state),
+            (None, _) => None,
+        };
+        if let Some(by_us) = advice {
+            returned.forget();
             shift(stage.client(), (left, right), by_us, &state)?;
             follower.corrected(by_us as f64)?;
         }
         teller.tell(&state);
     }
     Ok(teller.close(&follower.state()))
+}
+
+/// Whether a speaker left and came back since its calibration: what was measured is void then.
+#[derive(Default)]
+struct Returned {
+    looked: Option<Instant>,
+    since_s: Option<f64>,
+}
+
+impl Returned {
+    /// Asks the hub once a second; since when, in seconds of microphone, one of `names` no longer holds.
+    fn look(&mut self, client: &Client, names: [&String; 2], heard_s: f64) -> Option<f64> {
+        if self.looked.is_some_and(|looked| looked.elapsed() < EVERY) {
+            return self.since_s;
+        }
+        self.looked = Some(Instant::now());
+        // A hub that does not answer is noticed by whoever plays.
+        if let Ok(status) = client.status() {
+            let is_stale = |speaker: &antiphon_api::SpeakerStatus| {
+                names.contains(&&speaker.name)
+                    && speaker.calibration.as_ref().is_some_and(|found| found.stale.is_some())
+            };
+            let stale = status.speakers.iter().any(is_stale);
+            self.since_s = stale.then(|| self.since_s.unwrap_or(heard_s));
+        }
+        self.since_s
+    }
+
+    /// It was dealt with: whether it holds is the hub's to say, at the next look.
+    fn forget(&mut self) {
+        (self.looked, self.since_s) = (Some(Instant::now()), None);
+    }
 }
 
 /// The music, with what was sent of it.
@@ -125,17 +164,21 @@ fn shift(
     };
     let of_right = in_force(right).map_or(0, |calibration| calibration.delay_us);
     let (name, by_us) = if of_right + by_us >= 0 { (right, by_us) } else { (left, -by_us) };
-    let present = in_force(name);
-    let speaker = SpeakerCalibration {
-        name: name.to_owned(),
-        delay_us: present.as_ref().map_or(0, |p| p.delay_us) + by_us,
-        gain_db: present.as_ref().map_or(0.0, |p| p.gain_db),
-        grade: present.as_ref().map_or(CalibrationGrade::Usable, |p| p.grade),
-        uncertainty_us: state.drift_us.half_95().clamp(0.0, 1e6),
-        method: present.as_ref().map_or(CalibrationMethod::Place, |p| p.method),
-        verified: present.as_ref().is_some_and(|p| p.verified),
-    };
-    client.calibrate(&CalibrationRequest { speakers: vec![speaker], refine: true })?;
+    let moved =
+        |name: &str, by_us: i64, present: Option<antiphon_api::CalibrationStatus>| SpeakerCalibration {
+            name: name.to_owned(),
+            delay_us: present.as_ref().map_or(0, |p| p.delay_us) + by_us,
+            gain_db: present.as_ref().map_or(0.0, |p| p.gain_db),
+            grade: present.as_ref().map_or(CalibrationGrade::Usable, |p| p.grade),
+            uncertainty_us: state.drift_us.half_95().clamp(0.0, 1e6),
+            method: present.as_ref().map_or(CalibrationMethod::Place, |p| p.method),
+            verified: present.as_ref().is_some_and(|p| p.verified),
+        };
+    let mut speakers = vec![moved(name, by_us, in_force(name))];
+    // The other was heard to be in place: what it has holds for today's connection too.
+    let other = if name == right { left } else { right };
+    speakers.extend(in_force(other).map(|present| moved(other, 0, Some(present))));
+    client.calibrate(&CalibrationRequest { speakers, refine: true })?;
     Ok(())
 }
 
