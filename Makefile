@@ -22,10 +22,13 @@ test-slow: setup
 	$(CARGO) test --locked --workspace --release -- --ignored
 
 # The spread of two made-up recordings, by antiphon-measure and by scripts/check_spread.py: within 1 us;
-# and the delay in made-up recordings of the measure track, by the lab and by scripts/check_measure.py.
-cross-check: setup
+# and the delay in made-up recordings of the measure track, by the lab and by scripts/check_measure.py;
+# and SBC of every configuration before libsbc and ffmpeg, by scripts/check_sbc.py.
+cross-check:
+	@scripts/setup.sh checks
 	$(CARGO) run --locked --quiet --package antiphon-measure --example cross_check -- scripts/check_spread.py
 	$(CARGO) run --locked --quiet --package antiphon-measure --example cross_check_lab -- scripts/check_measure.py
+	$(CARGO) run --locked --quiet --package antiphon-codec --example cross_check_sbc -- scripts/check_sbc.py
 
 check: setup
 	$(CARGO) fmt --all --check

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Installs what building, testing and the demo need, where it is missing; quick when nothing is.
+# `setup.sh checks` also installs the strangers that the SBC encoder is checked against.
 # Rust itself is assumed. On Debian and Ubuntu packages come through apt when this runs as root or
 # with a sudo that asks nothing; otherwise it ends with one line that says what to install.
 set -euo pipefail
@@ -19,6 +20,10 @@ done
 missing=()
 command -v cc >/dev/null || missing+=(build-essential)
 scripts/python -c '' 2>/dev/null || missing+=(python3 python3-numpy)
+if [ "${1:-}" = checks ]; then
+    command -v ffmpeg >/dev/null || missing+=(ffmpeg)
+    scripts/python -c 'import ctypes; ctypes.CDLL("libsbc.so.1")' 2>/dev/null || missing+=(libsbc1)
+fi
 [ ${#missing[@]} -eq 0 ] && exit 0
 
 as_root=()

@@ -1,7 +1,7 @@
 //! Law: pure per chunk: no clock, no socket, no thread, no file, no unsafe; every decoder output
 //! is finite and within +-1.
 //!
-//! One packet of samples in, one payload out, and back. Every stream runs at
+//! One packet of samples in, one payload out, and back. Every stream of a hub runs at
 //! [`SampleRate::MEDIA`](antiphon_base::SampleRate::MEDIA). Samples are interleaved `f32` with full
 //! scale +-1.0.
 //!
@@ -11,6 +11,13 @@
 //! | L24 | RFC 3190 section 4, big-endian | none | 0 |
 //! | FLAC | one RFC 9639 frame, 24 bit, subset header | none for the decoder | 0 |
 //! | Opus | one RFC 6716 packet, CELT layer | both sides | 120 frames |
+//!
+//! One more for Bluetooth speakers, which does not travel in our packets and runs at the speaker's
+//! own rate:
+//!
+//! | codec | frame | state between frames | delay |
+//! |---|---|---|---|
+//! | [SBC](sbc), encoder only | A2DP 1.3, appendix B | both sides | 73 frames with 8 subbands, 37 with 4 |
 
 #![forbid(unsafe_code)]
 

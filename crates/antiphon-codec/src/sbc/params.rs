@@ -1,6 +1,13 @@
 //! What an SBC frame is made of.
 
-use antiphon_base::SampleRate;
+use antiphon_base::{Frames, SampleRate};
+
+/// The first byte of every frame.
+pub(super) const SYNC: u8 = 0x9C;
+/// In the order of their codes.
+const RATES: [u32; 4] = [16_000, 32_000, 44_100, 48_000];
+/// In the order of their codes.
+const MODES: [SbcMode; 4] = [SbcMode::Mono, SbcMode::DualChannel, SbcMode::Stereo, SbcMode::JointStereo];
 
 /// How channels are coded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -57,6 +64,9 @@ pub enum SbcParamsError {
     /// Less than 2 or more than the mode and the subbands can use.
     #[error("a bitpool of {0} is out of range: 2 to {1} here")]
     Bitpool(u8, u8),
+    /// A frame begins otherwise: the sender's fault.
+    #[error("an SBC frame begins with 0x9C, not {0:#04x}")]
+    Sync(u8),
 }
 
 impl SbcParams {
@@ -72,7 +82,7 @@ impl SbcParams {
         allocation: SbcAllocation,
         bitpool: u8,
     ) -> Result<Self, SbcParamsError> {
-        if !matches!(rate.hz(), 16_000 | 32_000 | 44_100 | 48_000) {
+        if !RATES.contains(&rate.hz()) {
             return Err(SbcParamsError::Rate(rate.hz()));
         }
         if !matches!(blocks, 4 | 8 | 12 | 16) {
@@ -144,6 +154,44 @@ impl SbcParams {
         4 + subbands * channels / 2 + sample_bits.div_ceil(8)
     }
 
+    /// How many frames after it went into the encoder a sample comes out of a decoder: the length of
+    /// both filterbanks, 73 with 8 subbands and 37 with 4, whatever else is chosen.
+    pub fn delay(&self) -> Frames {
+        Frames(9 * i64::from(self.subbands) + 1)
+    }
+
+    /// The configuration of a frame, from its first three bytes.
+    ///
+    /// # Errors
+    /// [`SbcParamsError::Sync`] where no frame begins, [`SbcParamsError::Bitpool`] for one that the
+    /// mode cannot have.
+    pub fn from_header(header: [u8; 3]) -> Result<Self, SbcParamsError> {
+        let [sync, first, bitpool] = header;
+        if sync != SYNC {
+            return Err(SbcParamsError::Sync(sync));
+        }
+        let code = |shift: u8| usize::from(first >> shift & 3);
+        let hz = RATES[code(6)];
+        let rate = SampleRate::new(hz).ok_or(SbcParamsError::Rate(hz))?;
+        let allocation = if first & 2 == 0 { SbcAllocation::Loudness } else { SbcAllocation::Snr };
+        let subbands = if first & 1 == 0 { 4 } else { 8 };
+        Self::new(rate, MODES[code(2)], 4 * (code(4) as u8 + 1), subbands, allocation, bitpool)
+    }
+
+    /// The first three bytes of a frame; the check follows them.
+    pub fn header(&self) -> [u8; 3] {
+        let mode = MODES.iter().position(|mode| *mode == self.mode).unwrap_or(0) as u8;
+        let snr = u8::from(self.allocation == SbcAllocation::Snr);
+        let eight = u8::from(self.subbands == 8);
+        let first = self.rate_code() << 6 | (self.blocks / 4 - 1) << 4 | mode << 2 | snr << 1 | eight;
+        [SYNC, first, self.bitpool]
+    }
+
+    /// 0 to 3, as in a frame.
+    pub(super) fn rate_code(&self) -> u8 {
+        RATES.iter().position(|hz| *hz == self.rate.hz()).unwrap_or(0) as u8
+    }
+
     /// Bits a second.
     pub fn bit_rate(&self) -> u32 {
         (8 * self.frame_bytes() as u64 * u64::from(self.rate.hz()) / self.frame_samples() as u64) as u32
@@ -168,5 +216,26 @@ mod tests {
         );
         let joint = params(SbcMode::JointStereo, 53);
         assert_eq!((joint.frame_bytes(), joint.bit_rate()), (119, 327_993));
+    }
+
+    #[test]
+    fn every_header_is_read_as_it_is_written_or_is_none() {
+        let mut read = 0;
+        for first in 0..=255 {
+            for bitpool in 0..=255 {
+                let header = [0x9C, first, bitpool];
+                match SbcParams::from_header(header) {
+                    Ok(params) => {
+                        assert_eq!(params.header(), header);
+                        read += 1;
+                    }
+                    Err(why) => assert!(matches!(why, SbcParamsError::Bitpool(..)), "{why}"),
+                }
+            }
+        }
+        // 64 headers of each mode and number of subbands, with bitpools from 2 on.
+        assert_eq!(read, 32 * (2 * (63 + 127) + 2 * (127 + 249)));
+        let why = SbcParams::from_header([0x9D, 0x31, 31]).unwrap_err();
+        assert_eq!(why, SbcParamsError::Sync(0x9D));
     }
 }
