@@ -185,32 +185,37 @@ fn quantize(
     }
 }
 
-/// How the subbands of one channel are quantized: level = floor(sample * gain + middle), where the
-/// levels of `b` bits are 0 to 2^b - 2.
+/// How the subbands of one channel are quantized: to the nearest of the levels 0 to `top`, where
+/// `b` bits have 2^b - 1 levels.
 struct Steps {
     gain: [f32; MAX_SUBBANDS],
-    middle: [f32; MAX_SUBBANDS],
     top: [f32; MAX_SUBBANDS],
 }
 
 impl Steps {
     fn new(factors: &[u8; MAX_SUBBANDS], bits: &[u8; MAX_SUBBANDS]) -> Self {
-        let levels = bits.map(|bits| ((1_u32 << bits) - 1) as f32);
+        let levels = bits.map(|bits| (1_u32 << bits) - 1);
         let mut gain = [0.0; MAX_SUBBANDS];
         for ((gain, levels), factor) in gain.iter_mut().zip(levels).zip(factors) {
             // 2^(factor + 2): from minus to plus the scale.
-            *gain = levels / (4_u32 << factor) as f32;
+            *gain = levels as f32 / (4_u32 << factor) as f32;
         }
-        let top = levels.map(|levels| if levels > 0.0 { levels - 1.0 } else { 0.0 });
-        Self { gain, middle: levels.map(|levels| 0.5 * levels), top }
+        Self { gain, top: levels.map(|levels| levels.saturating_sub(1) as f32) }
     }
 
     fn levels_of(&self, samples: &[f32; MAX_SUBBANDS]) -> [u32; MAX_SUBBANDS] {
-        std::array::from_fn(|i| {
-            let level = samples[i] * self.gain[i] + self.middle[i];
+        let mut levels = [0; MAX_SUBBANDS];
+        for (i, nearest) in levels.iter_mut().enumerate() {
+            let level = samples[i] * self.gain[i] + 0.5 * self.top[i];
             let level = if level > 0.0 { level } else { 0.0 };
             let level = if level < self.top[i] { level } else { self.top[i] };
-            level as i32 as u32
-        })
+            *nearest = (level + TO_WHOLE).to_bits() & 0xFFFF;
+        }
+        levels
     }
 }
+
+/// From 2^23 to 2^24 an f32 has no fraction: a sum with this is rounded to the nearest whole number,
+/// which then is its lowest bits. A cast would do the same one by one, with its care for numbers
+/// that cannot be here.
+const TO_WHOLE: f32 = 12_582_912.0;

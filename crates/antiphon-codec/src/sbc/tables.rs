@@ -49,10 +49,10 @@ pub(super) static WINDOW_4: [f32; 40] = window(&PROTOTYPE_4);
 /// See [`WINDOW_4`].
 pub(super) static WINDOW_8: [f32; 80] = window(&PROTOTYPE_8);
 
-/// `COSINES_8[n][i]` = cos((2 i + 1) n pi / 16).
-pub(super) static COSINES_8: [[f32; 8]; 8] = cosines(1);
+/// `COSINES_8[n][i]` = cos((2 i + 1) n pi / 16), for the lower half of the subbands.
+pub(super) static COSINES_8: [[f32; 4]; 8] = cosines(1);
 /// `COSINES_4[n][i]` = cos((2 i + 1) n pi / 8).
-pub(super) static COSINES_4: [[f32; 4]; 4] = cosines(2);
+pub(super) static COSINES_4: [[f32; 2]; 4] = cosines(2);
 
 /// What is taken off the scale factor of each subband before bits are given by loudness, for 16, 32,
 /// 44.1 and 48 kHz (A2DP 1.3, appendix B).
@@ -79,12 +79,12 @@ const fn window<const TAPS: usize>(half: &[f64]) -> [f32; TAPS] {
     window
 }
 
-const fn cosines<const N: usize>(step: usize) -> [[f32; N]; N] {
-    let mut table = [[0.0; N]; N];
+const fn cosines<const N: usize, const HALF: usize>(step: usize) -> [[f32; HALF]; N] {
+    let mut table = [[0.0; HALF]; N];
     let mut n = 0;
     while n < N {
         let mut i = 0;
-        while i < N {
+        while i < HALF {
             table[n][i] = cos_sixteenths((2 * i + 1) * n * step) as f32;
             i += 1;
         }
