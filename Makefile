@@ -3,12 +3,13 @@
 #   make demo     hear and measure two speakers in time, without any hardware   (ARGS="--seconds 60")
 #   make test     every test, and the independent check of the measurement
 #   make check    format, lints, laws, licences, documentation
+#   make rig      two Bluetooth speakers without radio: a real BlueZ, speakers that are programs  (ARGS=--short)
 #   make bench    the figures of docs/figures.md, measured on this machine       (minutes)
 
 ARGS ?=
 CARGO ?= cargo
 
-.PHONY: demo test test-slow cross-check check fmt bench setup
+.PHONY: demo test test-slow cross-check check fmt bench rig setup
 
 demo: setup
 	$(CARGO) run --locked --release --package antiphon-cli --bin antiphon -- demo $(ARGS)
@@ -41,6 +42,10 @@ fmt:
 
 bench: setup
 	scripts/bench.sh $(ARGS)
+
+rig: setup
+	$(CARGO) build --locked --release --quiet --package antiphon-cli --bin antiphon
+	rig/rig.sh --antiphon "$${CARGO_TARGET_DIR:-target}/release/antiphon" $(ARGS)
 
 setup:
 	@scripts/setup.sh

@@ -1,0 +1,16 @@
+#!/bin/bash
+# Brings up what a machine with Bluetooth has, except its adapter, and then does as the host says.
+exec >/job/guest.log 2>&1
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root
+. /job/guest/settings
+hostname antiphon-rig
+ip link set lo up
+ip address add "$ADDRESS/24" dev vec0
+ip link set vec0 up
+mkdir -p /run/dbus
+dbus-daemon --system --fork
+stdbuf -oL btvirt -s >/job/btvirt.log 2>&1 &
+until [ -S /tmp/bt-server-bredrle ]; do sleep 0.1; done
+# Every connection is one more controller.
+socat "TCP-LISTEN:$CONTROLLERS,fork,reuseaddr,nodelay" UNIX-CONNECT:/tmp/bt-server-bredrle &
+exec python3 /job/guest/agent.py "$AGENT"

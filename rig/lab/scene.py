@@ -1,0 +1,188 @@
+"""One scenario at work: its speakers, the program under test in the guest, and what is checked."""
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lab import judge
+from lab.guest import HERE, HUB, Done, Guest, GuestFailed
+from lab.model import SpeakerModel
+from lab.stalls import Witness
+
+# A Bumble host powers on in a second or two.
+SPEAKER_PATIENCE_S = 30.0
+
+
+def raw_s() -> float:
+    """The clock of all recordings."""
+    return time.clock_gettime_ns(time.CLOCK_MONOTONIC_RAW) / 1e9
+
+
+@dataclass
+class Check:
+    what: str
+    ok: bool
+    found: str
+
+
+class Speaker:
+    """A running speaker."""
+
+    def __init__(self, model: SpeakerModel, out: Path, air: Path) -> None:
+        self.model, self.out = model, out
+        command = [sys.executable, "-m", "lab.speaker", "--model", model.text(), "--air", str(air), "--out", str(out)]
+        errors = (out / f"{model.name}.err").open("wb")
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True, cwd=HERE)
+        assert self.process.stdout is not None
+        self.address = self.process.stdout.readline().strip()
+        if not self.address:
+            raise GuestFailed(f"speaker {model.name} did not come up; see {out}/{model.name}.err")
+
+    def tell(self, **request: Any) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps(request) + "\n")
+        self.process.stdin.flush()
+
+    def close(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        try:
+            self.process.wait(10.0)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    @property
+    def wav(self) -> Path:
+        return self.out / f"{self.model.name}.wav"
+
+    @property
+    def packets(self) -> judge.Packets:
+        return judge.Packets.read(self.out / f"{self.model.name}.packets.csv")
+
+    def events(self, what: str) -> list[dict[str, Any]]:
+        path = self.out / f"{self.model.name}.events.jsonl"
+        told = [json.loads(line) for line in path.read_text().splitlines() if line.endswith("}")]
+        return [event for event in told if event["event"] == what]
+
+
+@dataclass
+class Scene:
+    guest: Guest
+    name: str
+    antiphon: Path
+    short: bool
+    air: Path
+    control: Path
+    checks: list[Check] = field(default_factory=list)
+    figures: dict[str, Any] = field(default_factory=dict)
+    speakers: dict[str, Speaker] = field(default_factory=dict)
+    running: list[str] = field(default_factory=list)
+    native: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    witness: Witness | None = None
+    stalls: list[tuple[float, float]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.out = self.guest.job / self.name
+        self.out.mkdir(parents=True, exist_ok=True)
+        self.there = f"/job/{self.name}"
+        self.environment = {
+            "ANTIPHON_STATE_DIR": f"/tmp/{self.name}/state",
+            "ANTIPHON_RUNTIME_DIR": f"/tmp/{self.name}/run",
+            "ANTIPHON_LOG": "info",
+        }
+        self.hub_at = f"{self.guest.address}:{HUB}"
+        self.witness = Witness(self.guest, self.antiphon, self.out)
+
+    def check(self, what: str, ok: bool, found: Any) -> None:
+        self.checks.append(Check(what, bool(ok), str(found)))
+        print(f"    {'ok  ' if ok else 'FAIL'} {what}: {found}", flush=True)
+
+    def figure(self, name: str, value: Any) -> None:
+        self.figures[name] = value
+
+    def speaker(self, name: str, **fields: Any) -> Speaker:
+        speaker = Speaker(SpeakerModel(name=name, **fields), self.out, self.air)
+        self.speakers[name] = speaker
+        return speaker
+
+    def run(self, *words: str, patience: float = 60.0) -> Done:
+        """`antiphon WORDS` in the guest; what it said is in commands.log."""
+        begin = raw_s()
+        done = self.guest.run("/job/antiphon", *words, patience=patience, environment=self.environment)
+        with (self.out / "commands.log").open("a") as log:
+            log.write(f"$ antiphon {' '.join(words)}\n{done.text}(exit {done.code}, {raw_s() - begin:.1f} s)\n\n")
+        return done
+
+    def start(self, name: str, *words: str) -> None:
+        """`antiphon WORDS` in the guest, until it is stopped or ends."""
+        log = f"{self.there}/{name}.log"
+        self.guest.spawn(name, "/job/antiphon", *words, log=log, environment=self.environment)
+        self.running.append(name)
+
+    def stop(self, name: str) -> int | None:
+        self.running.remove(name)
+        return self.guest.stop(name, signal.SIGINT)
+
+    def log(self, name: str) -> str:
+        """What a process has said so far: as the guest has it, which is ahead of the host's files."""
+        return self.guest.run("cat", f"{self.there}/{name}.log").out
+
+    def here(self, *words: str, patience: float = 120.0) -> Done:
+        """`antiphon WORDS` on the host, where the microphone is."""
+        try:
+            done = subprocess.run([self.antiphon, *words], capture_output=True, text=True, timeout=patience)
+        except subprocess.TimeoutExpired as late:
+            return Done(None, str(late.stdout or ""), str(late.stderr or ""))
+        with (self.out / "commands.log").open("a") as log:
+            log.write(f"(host) $ antiphon {' '.join(words)}\n{done.stdout}{done.stderr}(exit {done.returncode})\n\n")
+        return Done(done.returncode, done.stdout, done.stderr)
+
+    def start_here(self, name: str, *words: str) -> None:
+        with (self.out / f"{name}.log").open("wb") as log:
+            self.native.append(subprocess.Popen([self.antiphon, *words], stdout=log, stderr=log))
+
+    def on_air(self, **request: Any) -> dict[str, Any]:
+        """A request to the air: stall, vanish, state."""
+        with socket.socket(socket.AF_UNIX) as air:
+            air.settimeout(10.0)
+            air.connect(str(self.control))
+            air.sendall(json.dumps(request).encode() + b"\n")
+            return json.loads(air.makefile().readline())
+
+    def status(self) -> dict[str, Any]:
+        done = self.here("status", "--hub", self.hub_at, "--json")
+        return json.loads(done.out) if done.code == 0 else {}
+
+    def wait_for(self, what: str, condition: Any, patience: float) -> float:
+        """Seconds it took; a failed check where it did not come."""
+        begin = raw_s()
+        try:
+            self.guest.wait_for(what, condition, patience)
+        except GuestFailed as late:
+            self.check(what, False, late)
+            raise
+        return raw_s() - begin
+
+    def stalls_so_far(self) -> list[tuple[float, float]]:
+        return self.witness.read() if self.witness is not None else []
+
+    def close(self) -> None:
+        for name in reversed(self.running):
+            self.guest.stop(name, signal.SIGINT)
+        for process in self.native:
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(10.0)
+            except subprocess.TimeoutExpired:
+                process.kill()
+        for speaker in self.speakers.values():
+            speaker.close()
+        if self.witness is not None:
+            self.stalls = self.witness.stop()

@@ -1,0 +1,118 @@
+"""What goes wrong while music plays: speakers, links and BlueZ that go and return."""
+
+import time
+
+from lab.scene import Scene, Speaker, raw_s
+from lab.world import Scenario
+from scenarios import steps
+
+
+def _pair(scene: Scene, **fields: object) -> tuple[Speaker, Speaker] | None:
+    left = scene.speaker("left", delay_ms=180, report_ms=180, seed=31, **fields)
+    right = scene.speaker("right", delay_ms=180, report_ms=180, seed=32, **fields)
+    if not steps.pair(scene, left, right):
+        return None
+    steps.start_hub(scene)
+    steps.start_speakers(scene, {"left": left, "right": right})
+    steps.connected(scene, left, right)
+    return left, right
+
+
+def switched_off(scene: Scene) -> None:
+    """Off for five seconds, then on; it does not page the host itself."""
+    speakers = _pair(scene)
+    if speakers is None:
+        return
+    left, right = speakers
+    source = steps.music(scene, "first.wav", 45.0, 4)
+    playing = steps.Playing(scene, source)
+    time.sleep(12.0)
+    right.tell(do="off")
+    off_at = raw_s()
+    time.sleep(5.0)
+    right.tell(do="on")
+    on_at = raw_s()
+    begin = playing.end()
+    steps.no_stutter(scene, left, begin + steps.SETTLE_S, begin + 44.0)
+    heard = right.packets.between(on_at, on_at + 60.0).at_s
+    scene.figure("back after, s", round(float(heard[0] - on_at), 1) if len(heard) else "never")
+    scene.check("it returns by itself", len(heard) > 0, f"{len(heard)} packets")
+    spread = steps.measured(scene, source, left, right, begin)
+    back = (float(heard[0]) if len(heard) else on_at) - begin + 4.0
+    moved = spread.median_us(back, 44.0) - spread.median_us(3.0, off_at - begin - 1.0)
+    scene.figure("its place after the return, against before, ms", round(moved / 1e3, 2))
+    scene.check("in place", abs(moved) < 5_000.0, f"{moved:.0f} us from where it was")
+
+
+def link_lost(scene: Scene) -> None:
+    """As when the battery is taken out: nothing arrives, nobody says so, the link times out later."""
+    speakers = _pair(scene)
+    if speakers is None:
+        return
+    left, right = speakers
+    source = steps.music(scene, "first.wav", 40.0, 5)
+    playing = steps.Playing(scene, source)
+    time.sleep(10.0)
+    right.tell(do="unreachable")
+    scene.on_air(do="vanish", address=right.address, after_s=2.0)
+    time.sleep(6.0)
+    right.tell(do="on")
+    on_at = raw_s()
+    begin = playing.end()
+    steps.no_stutter(scene, left, begin + steps.SETTLE_S, begin + 39.0)
+    heard = right.packets.between(on_at, on_at + 60.0).at_s
+    scene.figure("back after, s", round(float(heard[0] - on_at), 1) if len(heard) else "never")
+    scene.check("it returns by itself", len(heard) > 0, f"{len(heard)} packets")
+
+
+def bluez_restarts(scene: Scene) -> None:
+    """bluetoothd is stopped and started in mid-song."""
+    speakers = _pair(scene)
+    if speakers is None:
+        return
+    left, right = speakers
+    source = steps.music(scene, "first.wav", 45.0, 6)
+    playing = steps.Playing(scene, source)
+    time.sleep(10.0)
+    scene.guest.stop("bluetoothd")
+    time.sleep(1.0)
+    scene.guest.start_bluetoothd()
+    up_at = raw_s()
+    playing.end()
+    for speaker in (left, right):
+        heard = speaker.packets.between(up_at, up_at + 60.0).at_s
+        name = speaker.model.name
+        scene.figure(f"{name} back after, s", round(float(heard[0] - up_at), 1) if len(heard) else "never")
+        scene.check(f"the {name} speaker returns by itself", len(heard) > 0, f"{len(heard)} packets")
+
+
+def bad_links(scene: Scene) -> None:
+    """100 ms stalls, stalls long enough that the host's writes are refused, a lost packet every 10 s."""
+    speakers = _pair(scene, on_gap="conceal")
+    if speakers is None:
+        return
+    left, right = speakers
+    seconds = 35.0 if scene.short else 65.0
+    source = steps.music(scene, "first.wav", seconds, 7)
+    right.tell(do="lose_every", s=10.0)
+    playing = steps.Playing(scene, source)
+    time.sleep(8.0)
+    for turn in range(int((seconds - 15.0) / 5.0)):
+        # Every third is long enough for the queue behind it to fill: EAGAIN.
+        scene.on_air(do="stall", address=(left, right)[turn % 2].address, ms=300 if turn % 3 == 2 else 100)
+        time.sleep(5.0)
+    begin = playing.end()
+    steps.equal_counts(scene, left, right)
+    spread = steps.measured(scene, source, left, right, begin)
+    scene.figure("apart meanwhile, p95 us about the median", round(steps.p95_about_median(spread), 1))
+    scene.check("the pair stays together", steps.p95_about_median(spread) < 2_000.0, f"{steps.p95_about_median(spread):.0f} us")
+    scene.figure("lost on their way", len(right.events("lost")))
+    steps.sender_counters(scene)
+
+
+SCENARIOS = [
+    Scenario("switched-off", "a speaker is switched off and on in mid-song", switched_off, True),
+    Scenario("link-lost", "a speaker falls silent without a word and returns", link_lost),
+    Scenario("bluez-restarts", "bluetoothd restarts in mid-song", bluez_restarts),
+    Scenario("bad-links", "link stalls, refused writes and lost packets", bad_links, True),
+]
