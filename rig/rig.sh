@@ -61,4 +61,5 @@ python() {
 packages
 kernel
 python
+(cd "$here" && "$cache/venv/bin/python" -m unittest --quiet)
 exec "$cache/venv/bin/python" "$here/run.py" --work "$work" "$@"

@@ -7,7 +7,7 @@ when one was inconclusive because the machine stood still, 2 when the lab itself
 """
 
 import argparse
-import json
+import signal
 import sys
 import time
 from pathlib import Path
@@ -62,6 +62,8 @@ def play(world: World, scenario: Scenario, short: bool) -> dict:
 
 
 def main() -> int:
+    # Whoever ends the lab ends its guest too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     given = arguments()
     if given.list:
         for scenario in ALL:

@@ -30,6 +30,10 @@ class GuestFailed(Exception):
     """The guest did not do what it must; the message says what and where to look."""
 
 
+def as_root() -> list[str]:
+    return [] if os.getuid() == 0 else ["sudo", "-n"]
+
+
 @dataclass
 class Done:
     code: int | None
@@ -61,7 +65,11 @@ class Guest:
         (self.job / "guest" / "settings").write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
         self._network()
         self.machine = subprocess.Popen(
-            self._command(), stdin=subprocess.DEVNULL, stdout=(self.job / "console.log").open("wb"), stderr=subprocess.STDOUT
+            self._command(),
+            stdin=subprocess.DEVNULL,
+            stdout=(self.job / "console.log").open("wb"),
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
         self.wait_for(f"the guest to boot; see {self.job}/console.log and guest.log", self._answers, BOOT_PATIENCE_S)
 
@@ -75,10 +83,7 @@ class Guest:
         return True
 
     def _network(self) -> None:
-        root = [] if os.getuid() == 0 else ["sudo", "-n"]
-        ip = lambda *words: subprocess.run([*root, "ip", *words], check=True)
-        with contextlib.suppress(subprocess.CalledProcessError):
-            subprocess.run([*root, "ip", "tuntap", "del", "dev", self.tap, "mode", "tap"], check=True, capture_output=True)
+        ip = lambda *words: subprocess.run([*as_root(), "ip", *words], check=True)
         ip("tuntap", "add", "dev", self.tap, "mode", "tap", "user", str(os.getuid()))
         ip("address", "add", f"{self.host}/24", "dev", self.tap)
         ip("link", "set", self.tap, "up")
@@ -91,16 +96,18 @@ class Guest:
         ]  # fmt: skip
 
     def off(self) -> None:
-        if self.machine is not None:
-            # Its processes are children of the host's, too, and end with it.
-            with contextlib.suppress(OSError, GuestFailed, ValueError):
-                self.ask({"do": "off"}, 10.0)
-            try:
-                self.machine.wait(10.0)
-            except subprocess.TimeoutExpired:
-                self.machine.kill()
-                self.machine.wait()
-            self.machine = None
+        if self.machine is None:
+            return
+        with contextlib.suppress(OSError, GuestFailed, ValueError):
+            self.ask({"do": "off"}, 10.0)
+        try:
+            self.machine.wait(10.0)
+        except subprocess.TimeoutExpired:
+            # The guest's processes are the host's, of the same group, and would run on alone.
+            os.killpg(self.machine.pid, signal.SIGKILL)
+            self.machine.wait()
+        self.machine = None
+        subprocess.run([*as_root(), "ip", "tuntap", "del", "dev", self.tap, "mode", "tap"], check=False)
 
     def ask(self, request: dict[str, Any], patience: float = 30.0) -> dict[str, Any]:
         """One request to the agent; raises OSError when it cannot be reached, GuestFailed on its refusal."""

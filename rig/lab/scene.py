@@ -29,6 +29,8 @@ class Check:
     what: str
     ok: bool
     found: str
+    # A machine that stands still may be why it failed.
+    timing: bool = False
 
 
 class Speaker:
@@ -100,8 +102,8 @@ class Scene:
         self.hub_at = f"{self.guest.address}:{HUB}"
         self.witness = Witness(self.guest, self.antiphon, self.out)
 
-    def check(self, what: str, ok: bool, found: Any) -> None:
-        self.checks.append(Check(what, bool(ok), str(found)))
+    def check(self, what: str, ok: bool, found: Any, timing: bool = False) -> None:
+        self.checks.append(Check(what, bool(ok), str(found), timing))
         print(f"    {'ok  ' if ok else 'FAIL'} {what}: {found}", flush=True)
 
     def figure(self, name: str, value: Any) -> None:

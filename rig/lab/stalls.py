@@ -8,7 +8,7 @@ from pathlib import Path
 from lab.guest import Guest
 
 # Shorter ones disappear in the buffers of sender and speakers.
-WORTH_MS = 60.0
+WORTH_MS = 100.0
 
 # How far around a stall what was measured says nothing: buffers drain and fill again.
 AROUND_S = 0.75

@@ -85,8 +85,8 @@ class World:
 
 
 def verdict(scene: Scene) -> str:
-    """Fails on any check; a machine that stood still meanwhile makes that inconclusive."""
-    excused = scene.figures.get("excused share", 0.0)
-    if all(check.ok for check in scene.checks):
-        return INCONCLUSIVE if excused > MOST_EXCUSED else PASS
-    return INCONCLUSIVE if scene.stalls else FAIL
+    """Fails on any check. What a machine that stood still may have spoiled is inconclusive where it did."""
+    failed = [check for check in scene.checks if not check.ok]
+    if not failed:
+        return INCONCLUSIVE if scene.figures.get("excused share", 0.0) > MOST_EXCUSED else PASS
+    return INCONCLUSIVE if scene.stalls and all(check.timing for check in failed) else FAIL

@@ -41,7 +41,7 @@ def switched_off(scene: Scene) -> None:
     back = (float(heard[0]) if len(heard) else on_at) - begin + 4.0
     moved = spread.median_us(back, 44.0) - spread.median_us(3.0, off_at - begin - 1.0)
     scene.figure("its place after the return, against before, ms", round(moved / 1e3, 2))
-    scene.check("in place", abs(moved) < 5_000.0, f"{moved:.0f} us from where it was")
+    scene.check("in place", abs(moved) < 5_000.0, f"{moved:.0f} us from where it was", timing=True)
 
 
 def link_lost(scene: Scene) -> None:
@@ -105,7 +105,7 @@ def bad_links(scene: Scene) -> None:
     steps.equal_counts(scene, left, right)
     spread = steps.measured(scene, source, left, right, begin)
     scene.figure("apart meanwhile, p95 us about the median", round(steps.p95_about_median(spread), 1))
-    scene.check("the pair stays together", steps.p95_about_median(spread) < 2_000.0, f"{steps.p95_about_median(spread):.0f} us")
+    scene.check("the pair stays together", steps.p95_about_median(spread) < 2_000.0, f"{steps.p95_about_median(spread):.0f} us", timing=True)
     scene.figure("lost on their way", len(right.events("lost")))
     steps.sender_counters(scene)
 

@@ -31,7 +31,7 @@ def with_network(scene: Scene) -> None:
     begin = steps.play(scene, second)
     spread = steps.kept(scene, judge.spread(second, left.wav, network, begin), begin)
     scene.figure("apart after calibration, p95 us", round(spread.p95_us(), 1))
-    scene.check("after calibration p95 is within 1 ms", spread.p95_us() <= 1_000.0, f"{spread.p95_us():.1f} us")
+    scene.check("after calibration p95 is within 1 ms", spread.p95_us() <= 1_000.0, f"{spread.p95_us():.1f} us", timing=True)
 
 
 def with_pipewire(scene: Scene) -> None:

@@ -91,7 +91,7 @@ def time_to_sound(scene: Scene, begin: float, left: Speaker, right: Speaker, mos
     """From `antiphon play` to the first sample of music at each speaker."""
     worst = max(judge.first_sound_s(speaker.wav, begin) - begin for speaker in (left, right))
     scene.figure("from play to sound, s", round(worst, 2))
-    scene.check(f"sound within {most_s} s", worst <= most_s, f"{worst:.2f} s")
+    scene.check(f"sound within {most_s} s", worst <= most_s, f"{worst:.2f} s", timing=True)
 
 
 def calibrate(scene: Scene, left: Speaker, right: Speaker) -> bool:
@@ -142,14 +142,14 @@ def equal_counts(scene: Scene, one: Speaker, other: Speaker) -> None:
     """The invariant: what both links were sent stays equal."""
     samples = judge.count_difference(one.packets, other.packets)
     scene.figure("counts differ, samples beyond a packet", samples)
-    scene.check("sample counts of both links stay equal", samples == 0, samples)
+    scene.check("sample counts of both links stay equal", samples == 0, samples, timing=True)
 
 
 def no_stutter(scene: Scene, speaker: Speaker, begin_s: float, end_s: float) -> None:
     """No silence within the music."""
     silent = judge.silence_ms(speaker.wav, begin_s, end_s)
     scene.figure(f"{speaker.model.name} silent in the music, ms", round(silent, 1))
-    scene.check(f"the {speaker.model.name} speaker never stutters", silent == 0.0, f"{silent:.1f} ms")
+    scene.check(f"the {speaker.model.name} speaker never stutters", silent == 0.0, f"{silent:.1f} ms", timing=True)
 
 
 def sender_counters(scene: Scene) -> None:

@@ -42,8 +42,8 @@ def _after(scene: Scene, speakers: dict[str, Speaker], seconds: float) -> None:
     after = steps.measured(scene, second, left, right, begin)
     scene.figure("apart after calibration, p95 us", round(after.p95_us(), 1))
     scene.figure("measured share", round(after.share(), 3))
-    scene.check("after calibration p95 is within 1 ms", after.p95_us() <= TOGETHER_US, f"{after.p95_us():.1f} us")
-    scene.check("both speakers sound all the time", after.share() >= 0.95, f"{after.share():.3f}")
+    scene.check("after calibration p95 is within 1 ms", after.p95_us() <= TOGETHER_US, f"{after.p95_us():.1f} us", timing=True)
+    scene.check("both speakers sound all the time", after.share() >= 0.95, f"{after.share():.3f}", timing=True)
     steps.equal_counts(scene, left, right)
 
 
@@ -106,7 +106,7 @@ def delay_changes(scene: Scene) -> None:
     spread = steps.measured(scene, source, left, right, begin)
     moved = spread.median_us(18.0, 29.0) - spread.median_us(4.0, 11.0)
     scene.figure("moved by a report of 40 ms more, ms", round(moved / 1e3, 2))
-    scene.check("the right speaker is sent its part 40 ms earlier", abs(moved + 40_000.0) < 1_500.0, f"{moved:.0f} us")
+    scene.check("the right speaker is sent its part 40 ms earlier", abs(moved + 40_000.0) < 1_500.0, f"{moved:.0f} us", timing=True)
     steps.no_stutter(scene, left, begin + steps.SETTLE_S, begin + 29.0)
     steps.no_stutter(scene, right, begin + steps.SETTLE_S, begin + 29.0)
 
