@@ -12,9 +12,7 @@ def _pair(scene: Scene, **fields: object) -> tuple[Speaker, Speaker] | None:
     right = scene.speaker("right", delay_ms=180, report_ms=180, seed=32, **fields)
     if not steps.pair(scene, left, right):
         return None
-    steps.start_hub(scene)
-    steps.start_speakers(scene, {"left": left, "right": right})
-    steps.connected(scene, left, right)
+    steps.start_hub(scene, {"left": left, "right": right})
     return left, right
 
 

@@ -11,9 +11,7 @@ def _one_of_a_kind(scene: Scene, expected: dict[str, int], **fields: object) -> 
     right = scene.speaker("right", delay_ms=150, report_ms=150, seed=42, **fields)
     if not steps.pair(scene, left, right):
         return
-    steps.start_hub(scene)
-    steps.start_speakers(scene, {"left": left, "right": right})
-    steps.connected(scene, left, right)
+    steps.start_hub(scene, {"left": left, "right": right})
     source = steps.music(scene, "first.wav", 16.0, 8)
     begin = steps.play(scene, source)
     stream = right.events("stream")

@@ -14,14 +14,12 @@ def with_network(scene: Scene) -> None:
     left = scene.speaker("left", delay_ms=150, report_ms=150, hidden_ms=20, ppm=50, seed=51)
     if not steps.pair(scene, left):
         return
-    steps.start_hub(scene)
-    steps.start_speakers(scene, {"left": left})
+    steps.start_hub(scene, {"left": left})
     network = scene.out / "right.wav"
     scene.start_here(
         "right", "speaker", "--name", "right", "--role", "right", "--open", "--hub", scene.hub_at,
         "--output", f"virtual:{network}?ppm=-40",
     )  # fmt: skip
-    steps.connected(scene, left)
     first = steps.music(scene, "first.wav", 14.0, 9)
     begin = steps.play(scene, first)
     scene.figure("apart by the report alone, ms", round(judge.spread(first, left.wav, network, begin).median_us() / 1e3, 2))
@@ -41,9 +39,7 @@ def with_pipewire(scene: Scene) -> None:
     other = scene.speaker("other", delay_ms=150, report_ms=150, seed=54)
     if not steps.pair(scene, left, right):
         return
-    steps.start_hub(scene)
-    steps.start_speakers(scene, {"left": left, "right": right})
-    steps.connected(scene, left, right)
+    steps.start_hub(scene, {"left": left, "right": right})
     desktop = {"XDG_RUNTIME_DIR": "/run/desktop", "DBUS_SESSION_BUS_ADDRESS": "unix:path=/run/desktop/bus"}
     scene.guest.run("mkdir", "-p", "/run/desktop")
     scene.guest.run("dbus-daemon", "--session", "--fork", "--address=unix:path=/run/desktop/bus")

@@ -37,25 +37,32 @@ def pair(scene: Scene, *speakers: Speaker) -> bool:
     return agreed
 
 
-def start_hub(scene: Scene) -> None:
-    """The hub, in the guest, open: the lab's network has two machines."""
+def save(scene: Scene, roles: dict[str, Speaker]) -> None:
+    """Saves them as a pair, each by its role's name, as `antiphon pair` does."""
+    lines = ["version = 1", "[[pair]]", 'name = "rig"']
+    for role, speaker in roles.items():
+        lines += ["[[pair.member]]", f'address = "{speaker.address}"', f'speaker = "{role}"', f'role = "{role}"']
+    (scene.out / "bluetooth.toml").write_text("\n".join(lines) + "\n")
+    state = scene.environment["ANTIPHON_STATE_DIR"]
+    scene.guest.run("mkdir", "-p", state)
+    scene.guest.run("cp", f"{scene.there}/bluetooth.toml", f"{state}/bluetooth.toml")
+
+
+def start_hub(scene: Scene, roles: dict[str, Speaker]) -> None:
+    """The hub with its saved speakers in one process; open, as the lab's network has two machines."""
+    save(scene, roles)
     scene.start("hub", "hub", "--open", "--no-mdns", "--listen", f"0.0.0.0:{HUB}")
     scene.wait_for("the hub to listen", lambda: bool(scene.status()), 30.0)
-
-
-def start_speakers(scene: Scene, roles: dict[str, Speaker]) -> None:
-    """One process for all Bluetooth speakers of the guest."""
-    words = ["speaker", "--open", "--hub", LOCAL]
-    for name, speaker in roles.items():
-        words += ["--output", f"bluetooth:{speaker.address}"]
-    scene.start("speakers", *words)
+    connected(scene, *roles.values())
 
 
 def connected(scene: Scene, *speakers: Speaker) -> None:
-    """Waits until each has an open stream."""
-    ready = lambda: all(speaker.events("open") for speaker in speakers)
-    took = scene.wait_for("all speakers to be connected", ready, CONNECT_PATIENCE_S)
-    scene.figure("connected after, s", round(took, 1))
+    """Waits until each has an open stream, and its part of the hub is in time."""
+    begin = raw_s()
+    scene.wait_for("all speakers to be connected", lambda: all(one.events("open") for one in speakers), CONNECT_PATIENCE_S)
+    scene.figure("connected after, s", round(raw_s() - begin, 1))
+    synced = lambda: sum(1 for one in scene.status().get("speakers", []) if (one.get("report") or {}).get("synced"))
+    scene.wait_for("their clocks to be known", lambda: synced() >= len(speakers), CONNECT_PATIENCE_S)
 
 
 def music(scene: Scene, name: str, seconds: float, seed: int) -> Path:
@@ -85,6 +92,15 @@ class Playing:
 def play(scene: Scene, path: Path) -> float:
     """Plays a file to its end; when that was begun."""
     return Playing(scene, path).end()
+
+
+def play_alone(scene: Scene, path: Path, left: Speaker, right: Speaker) -> float:
+    """`antiphon play` without a hub, on speakers named by their addresses; when their sound began."""
+    sides = ["--left", f"bluetooth:{left.address}", "--right", f"bluetooth:{right.address}"]
+    done = scene.run("play", f"{scene.there}/{path.name}", *sides, "--wait", "30s", patience=200.0)
+    scene.check("the music plays to its end", done.code == 0, done.text.strip()[-200:] if done.code else "exit 0")
+    first = left.packets.at_s
+    return float(first[0]) if len(first) else raw_s()
 
 
 def time_to_sound(scene: Scene, begin: float, left: Speaker, right: Speaker, most_s: float) -> None:

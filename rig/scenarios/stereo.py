@@ -19,9 +19,7 @@ def _together(scene: Scene, left: Speaker, right: Speaker, first_s: float, secon
     speakers = {"left": left, "right": right}
     if not steps.pair(scene, left, right):
         return
-    steps.start_hub(scene)
-    steps.start_speakers(scene, speakers)
-    steps.connected(scene, left, right)
+    steps.start_hub(scene, speakers)
     first = steps.music(scene, "first.wav", first_s, 1)
     begin = steps.play(scene, first)
     steps.time_to_sound(scene, begin, left, right, START_S)
@@ -36,7 +34,7 @@ def _together(scene: Scene, left: Speaker, right: Speaker, first_s: float, secon
 def _after(scene: Scene, speakers: dict[str, Speaker], seconds: float) -> None:
     left, right = speakers.values()
     second = steps.music(scene, "second.wav", seconds, 2)
-    used = steps.Usage(scene, "speakers")
+    used = steps.Usage(scene, "hub")
     begin = steps.play(scene, second)
     used.tell()
     after = steps.measured(scene, second, left, right, begin)
@@ -76,9 +74,7 @@ def three(scene: Scene) -> None:
     mono = scene.speaker("mono", delay_ms=200, report_ms=200, seed=19)
     if not steps.pair(scene, left, right, mono):
         return
-    steps.start_hub(scene)
-    steps.start_speakers(scene, {"left": left, "right": right, "mono": mono})
-    steps.connected(scene, left, right, mono)
+    steps.start_hub(scene, {"left": left, "right": right, "mono": mono})
     source = steps.music(scene, "first.wav", 20.0, 1)
     begin = steps.play(scene, source)
     steps.own_channels_only(scene, source, {"left": left, "right": right}, begin)
@@ -95,9 +91,7 @@ def delay_changes(scene: Scene) -> None:
     right = scene.speaker("right", delay_ms=150, report_ms=150, seed=21)
     if not steps.pair(scene, left, right):
         return
-    steps.start_hub(scene)
-    steps.start_speakers(scene, {"left": left, "right": right})
-    steps.connected(scene, left, right)
+    steps.start_hub(scene, {"left": left, "right": right})
     source = steps.music(scene, "first.wav", 30.0, 3)
     playing = steps.Playing(scene, source)
     time.sleep(12.0)
