@@ -17,7 +17,7 @@ pub struct Member {
 }
 
 /// How many channels a speaker shall be sent, where it leaves the choice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum ChannelWish {
     /// One: half the air time, and all that a speaker of a pair plays.
     #[default]

@@ -1,0 +1,126 @@
+//! A connection to the system bus and BlueZ's objects on it.
+
+use std::collections::HashMap;
+use std::num::NonZeroUsize;
+
+use serde::Serialize;
+use zbus::message::Type;
+use zbus::names::BusName;
+use zbus::{Connection, DynamicType, MatchRule, Message, MessageStream, OwnedVariant, Variant};
+
+use crate::tree::Tree;
+use crate::trouble::{Trouble, about_bus};
+
+pub(crate) const BLUEZ: &str = "org.bluez";
+pub(crate) const ADAPTER: &str = "org.bluez.Adapter1";
+pub(crate) const DEVICE: &str = "org.bluez.Device1";
+pub(crate) const MEDIA: &str = "org.bluez.Media1";
+pub(crate) const TRANSPORT: &str = "org.bluez.MediaTransport1";
+pub(crate) const ENDPOINT: &str = "org.bluez.MediaEndpoint1";
+pub(crate) const BATTERY: &str = "org.bluez.Battery1";
+const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
+const OBJECT_MANAGER: &str = "org.freedesktop.DBus.ObjectManager";
+
+/// More than BlueZ tells in the moments that a reader is busy; the bus waits beyond.
+const SIGNALS: usize = 512;
+
+/// Properties in a call.
+pub(crate) type Properties<'a> = HashMap<&'a str, Variant<'a>>;
+
+/// A connection of its own: what is registered through it dies with it.
+#[derive(Debug, Clone)]
+pub(crate) struct Bus {
+    pub connection: Connection,
+}
+
+impl Bus {
+    /// Connects to the bus at `address`; `None`: the system's, which `DBUS_SYSTEM_BUS_ADDRESS` may
+    /// name.
+    pub async fn connect(address: Option<&str>) -> Result<Self, Trouble> {
+        let builder = match address {
+            Some(address) => zbus::connection::Builder::address(address),
+            None => zbus::connection::Builder::system(),
+        };
+        let connection = builder.build().await.map_err(|error| about_bus_itself(&error))?;
+        Ok(Self { connection })
+    }
+
+    /// Calls a method of BlueZ.
+    pub async fn call<B>(&self, path: &str, interface: &str, method: &str, body: &B) -> zbus::Result<Message>
+    where
+        B: Serialize + DynamicType,
+    {
+        self.connection.call_method(Some(BLUEZ), path, Some(interface), method, body).await
+    }
+
+    /// Sets a property.
+    pub async fn set(
+        &self,
+        path: &str,
+        interface: &str,
+        name: &str,
+        value: impl Into<Variant<'_>>,
+    ) -> zbus::Result<()> {
+        self.call(path, PROPERTIES, "Set", &(interface, name, value.into())).await.map(|_| ())
+    }
+
+    /// All of BlueZ's objects.
+    pub async fn tree(&self) -> zbus::Result<Tree> {
+        let reply = self.call("/", OBJECT_MANAGER, "GetManagedObjects", &()).await?;
+        Ok(Tree::new(reply.body().deserialize()?))
+    }
+
+    /// All of BlueZ's objects, or why there are none.
+    pub async fn look(&self) -> Result<Tree, Trouble> {
+        self.tree().await.map_err(|error| about_bus(&error))
+    }
+
+    /// What BlueZ tells unasked; other senders' signals may be among them.
+    pub async fn signals(&self) -> zbus::Result<MessageStream> {
+        let rule = MatchRule::builder().msg_type(Type::Signal).sender(BLUEZ).build()?;
+        MessageStream::for_match_rule(rule, &self.connection, NonZeroUsize::new(SIGNALS)).await
+    }
+
+    /// BlueZ coming and going.
+    pub async fn owners(&self) -> zbus::Result<MessageStream> {
+        let rule = MatchRule::builder()
+            .msg_type(Type::Signal)
+            .sender("org.freedesktop.DBus")
+            .member("NameOwnerChanged")
+            .add_arg(BLUEZ)
+            .build()?;
+        MessageStream::for_match_rule(rule, &self.connection, NonZeroUsize::new(SIGNALS)).await
+    }
+
+    /// The unique name behind `org.bluez`.
+    pub async fn bluez_owner(&self) -> Option<String> {
+        let bus = "org.freedesktop.DBus";
+        let reply = self
+            .connection
+            .call_method(Some(bus), "/org/freedesktop/DBus", Some(bus), "GetNameOwner", &BLUEZ)
+            .await;
+        reply.ok()?.body().deserialize().ok()
+    }
+
+    /// Whether `sender` is BlueZ: nobody else may tell an endpoint or an agent anything.
+    pub async fn is_bluez(&self, sender: Option<&BusName<'_>>) -> bool {
+        let owner = self.bluez_owner().await;
+        owner.is_some() && owner.as_deref() == sender.map(BusName::as_str)
+    }
+}
+
+fn about_bus_itself(error: &zbus::Error) -> Trouble {
+    match error {
+        zbus::Error::Handshake(why) => Trouble::NoPermission(why.clone()),
+        zbus::Error::Connection(why, _) => Trouble::NoBus(why.to_string()),
+        other => Trouble::NoBus(other.to_string()),
+    }
+}
+
+/// One property out of many; `None` where it is absent or of another type.
+pub(crate) fn property<T: TryFrom<OwnedVariant>>(
+    properties: &HashMap<String, OwnedVariant>,
+    name: &str,
+) -> Option<T> {
+    properties.get(name)?.try_clone().ok()?.try_into().ok()
+}
