@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
+use std::time::Duration;
 
 use serde::Serialize;
 use zbus::message::Type;
@@ -24,6 +25,13 @@ const OBJECT_MANAGER: &str = "org.freedesktop.DBus.ObjectManager";
 /// More than BlueZ tells in the moments that a reader is busy; the bus waits beyond.
 const SIGNALS: usize = 512;
 
+/// Longer than any call takes, a pairing with a slow person included: only a bus that loses a
+/// reply gets here.
+const CALL_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// systemd starts the service in well under a second where it can.
+const START_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// Properties in a call.
 pub(crate) type Properties<'a> = HashMap<&'a str, Variant<'a>>;
 
@@ -41,7 +49,8 @@ impl Bus {
             Some(address) => zbus::connection::Builder::address(address),
             None => zbus::connection::Builder::system(),
         };
-        let connection = builder.build().await.map_err(|error| about_bus_itself(&error))?;
+        let connection =
+            builder.method_timeout(CALL_TIMEOUT).build().await.map_err(|error| about_bus_itself(&error))?;
         Ok(Self { connection })
     }
 
@@ -72,7 +81,25 @@ impl Bus {
 
     /// All of BlueZ's objects, or why there are none.
     pub async fn look(&self) -> Result<Tree, Trouble> {
+        if self.bluez_owner().await.is_none() && !self.start_bluez().await {
+            return Err(Trouble::NoBluez);
+        }
         self.tree().await.map_err(|error| about_bus(&error))
+    }
+
+    /// Has the bus start BlueZ where it may; a unit that is enabled and stopped can be.
+    pub async fn start_bluez(&self) -> bool {
+        let bus = "org.freedesktop.DBus";
+        let body = (BLUEZ, 0u32);
+        let asked = self.connection.call_method(
+            Some(bus),
+            "/org/freedesktop/DBus",
+            Some(bus),
+            "StartServiceByName",
+            &body,
+        );
+        tokio::time::timeout(START_TIMEOUT, asked).await.is_ok_and(|started| started.is_ok())
+            && self.bluez_owner().await.is_some()
     }
 
     /// What BlueZ tells unasked; other senders' signals may be among them.

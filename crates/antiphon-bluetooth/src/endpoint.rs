@@ -100,6 +100,12 @@ impl Desk {
         waiting.first().map(|(_, address, wish)| (*address, *wish))
     }
 
+    /// The configuration that a member would get now; `None` while it has not told what it can do.
+    pub fn would_choose(&self, address: Address) -> Option<SbcParams> {
+        let place = self.lock().get(&address).copied()?;
+        select(&place.capabilities?, &self.others(address), place.wish).ok()
+    }
+
     fn others(&self, address: Address) -> Vec<SbcCapabilities> {
         let members = self.lock();
         members

@@ -15,7 +15,8 @@ use crate::{Address, Bluetooth};
 
 impl Bluetooth {
     /// Scans for `time`, with one adapter or all that are on. `progress` is told every device that
-    /// appears or changes, those known before included, and may end the scan.
+    /// appears or changes, those known before included, and may end the scan; it must not itself call
+    /// into this type.
     ///
     /// The scan belongs to a connection of its own, so it ends whatever happens here.
     ///

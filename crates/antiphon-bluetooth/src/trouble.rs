@@ -113,6 +113,9 @@ pub enum Trouble {
     /// It was there and is not.
     #[error("{0} is gone: switched off, or out of reach; it is connected again when it returns")]
     LinkLost(Who),
+    /// It was agreed with before another speaker's limits were known.
+    #[error("{0} is agreed with anew: another speaker of the group cannot do its sample rate")]
+    OtherRate(Who),
     /// The adapter went away during the work.
     #[error("the Bluetooth adapter {0} is gone: plug it in again")]
     AdapterGone(String),
@@ -150,7 +153,10 @@ impl std::fmt::Display for Who {
 impl Trouble {
     /// Whether a person has to do something; else it mends itself when the world does.
     pub fn needs_help(&self) -> bool {
-        !matches!(self, Self::OutOfRange(_) | Self::LinkLost(_) | Self::Busy(_) | Self::NoStream(_))
+        !matches!(
+            self,
+            Self::OutOfRange(_) | Self::LinkLost(_) | Self::Busy(_) | Self::NoStream(_) | Self::OtherRate(_)
+        )
     }
 
     /// As the state of a link.

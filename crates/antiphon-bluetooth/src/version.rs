@@ -44,7 +44,7 @@ fn parse(text: &str) -> Option<BluezVersion> {
 /// What is known to go wrong with this version, in sentences with the remedy; the numbers are
 /// those of issues of BlueZ.
 pub fn hazards(version: BluezVersion) -> Vec<&'static str> {
-    let known: [(std::ops::RangeInclusive<u16>, &'static str); 5] = [
+    let known: [(std::ops::RangeInclusive<u16>, &'static str); 6] = [
         (
             0..=82,
             "one endpoint serves one stream (#1037): Antiphon registers several, but a second speaker on \
@@ -52,18 +52,20 @@ pub fn hazards(version: BluezVersion) -> Vec<&'static str> {
         ),
         (83..=83, "speakers' delays are not shown: alignment needs a microphone; update BlueZ"),
         (83..=84, "connecting right after start can fail (#1570): Antiphon tries again; update BlueZ"),
-        (
-            86..=86,
-            "a speaker may be seen as a source (#1990), and one with both roles fails (#2335): use 5.82, \
-             or update",
-        ),
+        (86..=u16::MAX, "a speaker may be seen as a source (#1990): if so, use 5.82"),
+        (86..=86, "speakers with both source and sink endpoints fail (#2335): use 5.82, or update"),
         (
             87..=87,
             "a speaker that was lost may not reconnect (#2285, #2321): `sudo systemctl restart bluetooth` \
              brings it back; update BlueZ",
         ),
     ];
-    let at = if version.major == 5 { version.minor } else { u16::from(version.major > 5) * u16::MAX };
+    let at = match version.major {
+        ..5 => 0,
+        5 => version.minor,
+        // Nothing is known of it.
+        _ => return Vec::new(),
+    };
     known.into_iter().filter(|(minors, _)| minors.contains(&at)).map(|(_, hazard)| hazard).collect()
 }
 
@@ -86,7 +88,7 @@ mod tests {
     fn each_version_has_its_own_hazards() {
         let of = |minor| hazards(BluezVersion { major: 5, minor });
         assert!(of(66).len() == 1 && of(66)[0].contains("#1037"));
-        assert!(of(83).len() == 2 && of(85).is_empty() && of(87)[0].contains("#2285"));
+        assert!(of(83).len() == 2 && of(85).is_empty() && of(87)[1].contains("#2285"));
         assert!(hazards(BluezVersion { major: 6, minor: 1 }).is_empty());
     }
 }

@@ -18,7 +18,7 @@ use super::seat::{Phase, Seat, reported};
 use super::{Events, Settings, Wishes};
 use crate::bus::{ADAPTER, BATTERY, BLUEZ, Bus, DEVICE, TRANSPORT};
 use crate::endpoint::{Desk, Told};
-use crate::tree::{Change, Device, Tree};
+use crate::tree::{AUDIO_SINK, Change, Device, Tree, uuid};
 use crate::trouble::{Doing, about_bus, about_device};
 use crate::{Address, Link, LinkEvent, Member, Trouble};
 
@@ -99,6 +99,9 @@ impl<'a> Engine<'a> {
             return End::BusLost;
         };
         self.take_wishes().await;
+        if self.bus.bluez_owner().await.is_none() {
+            self.bus.start_bluez().await;
+        }
         self.meet(self.bus.bluez_owner().await).await;
         loop {
             self.start_next();
@@ -202,6 +205,7 @@ impl<'a> Engine<'a> {
         }
         let wishes = self.carried.seats.values().map(|seat| (seat.member.address, seat.member.channels));
         self.desk.set_members(wishes);
+        self.carried.seats.values_mut().for_each(|seat| seat.agreed_anew = false);
         self.desk.learn(&self.tree);
         self.fill_pools().await;
     }
@@ -241,17 +245,23 @@ impl<'a> Engine<'a> {
 
     /// The device object to connect, or what stands in the way.
     fn way_to(&self, address: Address) -> Result<Device, Trouble> {
-        if self.tree.adapters().is_empty() {
+        let adapters = self.tree.adapters();
+        if adapters.is_empty() {
             return Err(Trouble::NoAdapter);
         }
         let who = self.tree.who(address);
-        let device = self.tree.find(address).ok_or_else(|| Trouble::NotPaired(who.clone()))?;
+        let seat = self.carried.seats.get(&address);
+        let last = seat.and_then(|seat| seat.adapter.clone());
+        let gone = last.filter(|last| !adapters.iter().any(|adapter| adapter.name == *last));
+        let device = self
+            .tree
+            .find(address)
+            .ok_or_else(|| gone.map_or(Trouble::NotPaired(who.clone()), Trouble::AdapterGone))?;
         let adapter = self.tree.adapter(&device.adapter).ok_or(Trouble::NoAdapter)?;
         crate::adapters::ready(&adapter, &self.settings.rfkill)?;
         if !device.paired {
             return Err(Trouble::NotPaired(who));
         }
-        let seat = self.carried.seats.get(&address);
         let foreign = !self.tree.transports_of(&device.path).is_empty();
         if foreign && seat.is_some_and(|seat| seat.took_over) {
             return Err(Trouble::OtherSoundServer(who));
@@ -263,6 +273,7 @@ impl<'a> Engine<'a> {
         let foreign = !self.tree.transports_of(&device.path).is_empty();
         let Some(seat) = self.carried.seats.get_mut(&address) else { return };
         seat.phase = Phase::Connecting;
+        seat.adapter = device.adapter.rsplit('/').next().map(str::to_owned);
         seat.took_over |= foreign;
         let (bus, report, path) = (self.bus.clone(), self.report.clone(), device.path.clone());
         tokio::spawn(async move {
@@ -322,7 +333,7 @@ impl<'a> Engine<'a> {
         let Some(seat) = self.carried.seats.get_mut(&address) else { return };
         seat.connections += 1;
         (seat.failures, seat.told, seat.took_over) = (0, None, false);
-        seat.phase = Phase::Open { transport, reported: delay, volume };
+        seat.phase = Phase::Open { transport, sbc, reported: delay, volume };
         let link = Link {
             address,
             socket: granted.socket,
@@ -340,6 +351,36 @@ impl<'a> Engine<'a> {
         let wish = self.wishes.lock().volumes.get(&address).copied();
         if let Some(volume) = wish {
             self.apply_volume(address, volume);
+        }
+        self.bring_to_one_rate();
+    }
+
+    /// A speaker that was agreed with before another's limits were known is agreed with anew: the
+    /// group sends all of its members frames of one length at one rate.
+    fn bring_to_one_rate(&mut self) {
+        let odd: Vec<(Address, String)> = self
+            .carried
+            .seats
+            .values()
+            .filter(|seat| !seat.agreed_anew)
+            .filter_map(|seat| {
+                let Phase::Open { transport, sbc, .. } = &seat.phase else { return None };
+                let better = self.desk.would_choose(seat.member.address)?;
+                let differs = (better.rate(), better.frame_samples()) != (sbc.rate(), sbc.frame_samples());
+                let device = transport.rsplit_once('/')?.0.to_owned();
+                differs.then_some((seat.member.address, device))
+            })
+            .collect();
+        for (address, device) in odd {
+            let who = self.tree.who(address);
+            if let Some(seat) = self.carried.seats.get_mut(&address) {
+                seat.agreed_anew = true;
+            }
+            self.fail(address, &Trouble::OtherRate(who));
+            let bus = self.bus.clone();
+            tokio::spawn(async move {
+                let _ = bus.call(&device, DEVICE, "DisconnectProfile", &uuid(AUDIO_SINK)).await;
+            });
         }
     }
 
@@ -398,6 +439,7 @@ impl<'a> Engine<'a> {
         let has = |interface: &str| interfaces.iter().any(|gone| gone == interface);
         if has(ADAPTER) {
             self.pool.forget(&self.bus, path).await;
+            self.try_all_now();
             let name = path.rsplit('/').next().unwrap_or(path).to_owned();
             let below = format!("{path}/");
             self.lose(|transport| transport.starts_with(&below), &|_| Trouble::AdapterGone(name.clone()));

@@ -21,6 +21,10 @@ pub(crate) struct Seat {
     pub connections: u32,
     /// What was last told, so that the same is not told at every try.
     pub told: Option<Down>,
+    /// The adapter it was last seen on, as in `hci0`.
+    pub adapter: Option<String>,
+    /// Its stream was ended once so that all play at one rate; twice would not help.
+    pub agreed_anew: bool,
     /// A desktop's stream was ended once in favour of ours; more would be a fight.
     pub took_over: bool,
 }
@@ -36,13 +40,22 @@ pub(crate) enum Phase {
     /// A stream is agreed on; its socket is being asked for.
     Acquiring { transport: String, sbc: SbcParams },
     /// Samples flow.
-    Open { transport: String, reported: Option<Span>, volume: Option<u8> },
+    Open { transport: String, sbc: SbcParams, reported: Option<Span>, volume: Option<u8> },
 }
 
 impl Seat {
     pub fn new(member: Member, now: Instant) -> Self {
         let phase = Phase::Waiting { until: now };
-        Self { member, phase, failures: 0, connections: 0, told: None, took_over: false }
+        Self {
+            member,
+            phase,
+            failures: 0,
+            connections: 0,
+            told: None,
+            adapter: None,
+            agreed_anew: false,
+            took_over: false,
+        }
     }
 
     /// Waits longer after every failure in a row.
