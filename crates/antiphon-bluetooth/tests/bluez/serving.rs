@@ -125,7 +125,9 @@ fn a_speaker_that_connects_by_itself_is_taken_before_its_next_turn() {
 fn a_restarted_bluez_gets_the_endpoints_anew_and_the_speakers_return() {
     let fake = fake_pair();
     let (_served, events) = bluetooth(&fake).serve(vec![member(LEFT), member(RIGHT)]).unwrap();
-    (up(&events, LEFT), up(&events, RIGHT));
+    for address in [LEFT, RIGHT] {
+        up(&events, address);
+    }
     fake.stop_service();
     let gone = down(&events, LEFT);
     assert!(gone.needs_help && gone.why.contains("systemctl start bluetooth"), "{gone:?}");
