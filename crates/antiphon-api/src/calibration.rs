@@ -128,6 +128,20 @@ pub struct CalibratedThrough {
     pub output: String,
     /// Its program and version, in its own words.
     pub software: String,
+    /// The link to its loudspeaker, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<CalibratedLink>,
+}
+
+/// The link that a calibration was measured through. A loudspeaker's delay is another after each start,
+/// by more than a calibration is worth.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CalibratedLink {
+    /// The link's codec, in its own words.
+    pub codec: String,
+    /// Which start of the loudspeaker it was.
+    pub start: u32,
 }
 
 impl CalibratedThrough {
@@ -143,7 +157,22 @@ impl CalibratedThrough {
             .filter(|(_, then, now)| then != now)
             .map(|(what, then, now)| format!("its {what} was {then} and is {now}"))
             .collect();
-        (!said.is_empty()).then(|| format!("{}: calibrate again", said.join(", ")))
+        if said.is_empty() {
+            return self.link.as_ref().zip(present.link.as_ref()).and_then(|(then, now)| then.difference(now));
+        }
+        Some(format!("{}: calibrate again", said.join(", ")))
+    }
+}
+
+impl CalibratedLink {
+    fn difference(&self, present: &Self) -> Option<String> {
+        if self.codec != present.codec {
+            return Some(format!(
+                "its link's codec was {} and is {}: calibrate again",
+                self.codec, present.codec
+            ));
+        }
+        (self.start != present.start).then(|| "not verified since reconnect".to_owned())
     }
 }
 
@@ -154,10 +183,28 @@ mod tests {
     #[test]
     fn what_was_measured_through_another_codec_says_so() {
         let then =
-            CalibratedThrough { codec: Codec::L24, output: "null:".into(), software: "antiphon 1".into() };
+            CalibratedThrough { codec: Codec::L24, output: "null:".into(), software: "antiphon 1".into(), link: None };
         assert_eq!(then.difference(&then.clone()), None);
         let now = CalibratedThrough { codec: Codec::Opus, ..then.clone() };
         assert_eq!(then.difference(&now).unwrap(), "its codec was l24 and is opus: calibrate again");
+    }
+
+    #[test]
+    fn what_was_measured_before_a_reconnect_is_not_verified_and_through_another_codec_is_void() {
+        let link = |codec: &str, start| Some(CalibratedLink { codec: codec.into(), start });
+        let through = |link| CalibratedThrough {
+            codec: Codec::L24,
+            output: "bluetooth:0A:0B:0C:0D:0E:0F".into(),
+            software: "antiphon 1".into(),
+            link,
+        };
+        let then = through(link("sbc mono 48000/29", 7));
+        assert_eq!(then.difference(&then), None);
+        assert_eq!(then.difference(&through(None)), None, "while it is away, nothing is known");
+        let again = then.difference(&through(link("sbc mono 48000/29", 8)));
+        assert_eq!(again.unwrap(), "not verified since reconnect");
+        let other = then.difference(&through(link("sbc mono 44100/29", 8))).unwrap();
+        assert!(other.starts_with("its link's codec was sbc mono 48000/29"), "{other}");
     }
 
     #[test]

@@ -34,8 +34,9 @@ mod client;
 mod source_link;
 
 pub use address::{DEFAULT_PORT, HubAddress, ParseHubAddressError};
+pub use antiphon_proto::session::{LinkState, LinkStats};
 pub use calibration::{
-    CalibratedThrough, CalibrationGrade, CalibrationMethod, CalibrationReply, CalibrationRequest,
+    CalibratedLink, CalibratedThrough, CalibrationGrade, CalibrationMethod, CalibrationReply, CalibrationRequest,
     CalibrationStatus, NamedCalibration, SpeakerCalibration,
 };
 pub use client::{ApiError, Client};

@@ -1,7 +1,7 @@
 //! What the hub says of itself and of every speaker.
 
 use antiphon_base::Role;
-use antiphon_proto::session::Codec;
+use antiphon_proto::session::{Codec, LinkStats};
 use serde::{Deserialize, Serialize};
 
 use crate::calibration::CalibrationStatus;
@@ -130,6 +130,9 @@ pub struct SpeakerStatus {
     /// What a calibration adds to its delay and volume; null without one.
     #[serde(default)]
     pub calibration: Option<CalibrationStatus>,
+    /// The link to its loudspeaker, where its program is not the loudspeaker (Bluetooth), as it last said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<LinkStats>,
     /// Milliseconds since it was last heard of.
     pub silent_ms: u64,
     /// What it was sent.

@@ -41,6 +41,8 @@ mod serve;
 
 mod events;
 
+pub mod stream;
+
 pub use address::{Address, ParseAddressError};
 pub use agent::PairingAgent;
 pub use bluetooth::Bluetooth;

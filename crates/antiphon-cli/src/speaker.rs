@@ -43,5 +43,6 @@ fn config(args: SpeakerArgs) -> Result<AgentConfig, Failure> {
         code: code.transpose()?,
         open: args.open,
         codecs: args.codecs,
+        bluetooth: None,
     })
 }

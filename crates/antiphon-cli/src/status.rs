@@ -261,6 +261,7 @@ mod tests {
             output: "virtual:/tmp/a-rather-long-path/right.wav?ppm=+40&period=256".into(),
             software: "antiphon 0.1.0".into(),
             calibration: None,
+            link: None,
             silent_ms: 0,
             sent: SentCounts::default(),
             report: Some(report),
@@ -273,6 +274,7 @@ mod tests {
             codec: Codec::L24,
             output: "alsa:hw:0".into(),
             software: "antiphon 0.1.0".into(),
+            link: None,
         };
         let calibration = CalibrationStatus {
             delay_us: 137_250,

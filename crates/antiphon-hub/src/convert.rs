@@ -47,6 +47,7 @@ pub fn speaker(snapshot: SpeakerSnapshot) -> SpeakerStatus {
         output: snapshot.output,
         software: snapshot.software,
         calibration: None,
+        link: snapshot.stats.as_ref().and_then(|stats| stats.link.as_deref().cloned()),
         silent_ms: (snapshot.silent_for.as_ns() / 1_000_000).max(0) as u64,
         sent: SentCounts {
             packets: snapshot.packets_sent,

@@ -36,6 +36,7 @@ fn share_of_a_core(channels: u16) -> f64 {
             dac_frame: 960.0,
             media_per_dac: 1.0 - 50e-6,
             start: Some(Frames(0)),
+            moves: 0,
             trusted: true,
         };
         controller.command(Command::Target(target)).expect("the renderer empties the queue every period");

@@ -17,6 +17,9 @@ pub struct Target {
     pub media_per_dac: f64,
     /// The first frame of the epoch; what comes before it is silence. `None` when not known.
     pub start: Option<Frames>,
+    /// Counts commanded moves: another number than in the target before says that the line was moved on
+    /// purpose, so sound goes over to it by a cross-fade however far it is.
+    pub moves: u32,
     /// Whether the clocks behind it have settled: only then does the narrowest loop follow it.
     pub trusted: bool,
 }
@@ -100,6 +103,7 @@ mod tests {
             dac_frame: 5_000_000_000.25,
             media_per_dac: 1.0 + 50e-6,
             start: None,
+            moves: 0,
             trusted: true,
         }
     }

@@ -4,9 +4,9 @@ use antiphon_base::{Chunk, Epoch, Frames};
 
 use crate::command::FRAME_LIMIT;
 
-/// How far behind the oldest frame in use media are kept, so that a jump back (at most 50 ms, more
-/// is a re-prime) finds sound and the filter its history.
-pub(crate) const HISTORY: i64 = 4_096;
+/// How far behind the oldest frame in use media are kept, so that a jump back finds sound and the filter
+/// its history: 0.5 s, more than any Bluetooth speaker's delay changes by, or a person sets at once.
+pub(crate) const HISTORY: i64 = 24_576;
 
 /// A sample beyond this is a broken decoder's: +18 dB is more than any programme has.
 const LOUDEST: f32 = 8.0;

@@ -63,6 +63,7 @@ impl Fades {
 struct Counts {
     losses: Losses,
     slips: u64,
+    moves: u64,
     reprimes: u64,
     xruns: u64,
     discarded: i64,
@@ -217,10 +218,23 @@ impl Renderer {
         match decide(&view) {
             Decision::Wait => self.wait(&view, here, frames, &target),
             Decision::Start => self.start(&target, here),
-            Decision::Steer(error) => return self.steer_by(error, &target, frames),
-            Decision::Slip => self.slip(&target, here),
+            Decision::Steer(error) => {
+                self.lines[deck].moving = None;
+                return self.steer_by(error, &target, frames);
+            }
+            Decision::Slip => {
+                self.counts.slips += 1;
+                self.cross_over(&target, here);
+            }
+            Decision::Move => {
+                self.counts.moves += 1;
+                self.cross_over(&target, here);
+            }
             Decision::Reprime => self.reprime(),
             Decision::Hold => {}
+        }
+        if let Some(waited) = &mut self.lines[deck].moving {
+            *waited = waited.saturating_add(frames as i64);
         }
         self.active.map_or(self.nominal_step, |voice| self.voices[voice].step())
     }
@@ -243,6 +257,7 @@ impl Renderer {
             end: first as f64 + fraction + span,
             start: media.start().map(|start| start as f64),
             voice_free: self.free_voice().is_some(),
+            moving: self.lines[self.current].moving.map(|dac| dac as f64 * target.media_per_dac),
         }
     }
 
@@ -273,14 +288,15 @@ impl Renderer {
         self.stopped = false;
     }
 
-    fn slip(&mut self, target: &Target, here: (i64, f64)) {
+    fn cross_over(&mut self, target: &Target, here: (i64, f64)) {
         self.release(self.fades.slip);
         self.begin(target, here, Ramp::fade_in(0, self.fades.slip));
-        self.counts.slips += 1;
+        self.lines[self.current].moving = None;
     }
 
     fn reprime(&mut self) {
         self.release(self.fades.stop);
+        self.lines[self.current].moving = None;
         self.counts.reprimes += 1;
     }
 
@@ -364,7 +380,10 @@ impl Renderer {
             return;
         }
         let Some(deck) = self.deck_for(target.epoch) else { return };
-        self.lines[deck].target = Some(target);
+        let before = self.lines[deck].target.replace(target);
+        if before.is_some_and(|before| before.moves != target.moves) {
+            self.lines[deck].moving = Some(0);
+        }
         self.decks[deck].set_start(target.start);
     }
 
@@ -498,6 +517,7 @@ impl Renderer {
             silent: Frames(self.counts.losses.silent),
             underruns: self.counts.losses.underruns,
             slips: self.counts.slips,
+            moves: self.counts.moves,
             reprimes: self.counts.reprimes,
             xruns: self.counts.xruns,
             discarded: Frames(self.counts.discarded),

@@ -9,6 +9,10 @@ const SLIP_S: f64 = 1e-3;
 /// Beyond this a cross-fade would be two programmes at once: silence between them is clearer.
 const REPRIME_S: f64 = 50e-3;
 
+/// How long a commanded move forward waits for the media there. Longer, and the target latency does not
+/// reach so far: the programme then stops until it is there.
+const PATIENCE_S: f64 = 1.0;
+
 /// One epoch as far as the renderer knows it.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Line {
@@ -20,6 +24,8 @@ pub(crate) struct Line {
     pub stop: Option<(i64, Epoch)>,
     /// Whether it was known before its start was due, so that what is missing there is a loss.
     pub awaited: bool,
+    /// Frames for which a commanded move to the target has been waiting, while there is one.
+    pub moving: Option<i64>,
 }
 
 /// What a decision is made from.
@@ -35,6 +41,8 @@ pub(crate) struct View {
     pub start: Option<f64>,
     /// Whether a voice is free to begin.
     pub voice_free: bool,
+    /// For how long a commanded move has been waiting, in media frames, while there is one.
+    pub moving: Option<f64>,
 }
 
 /// What to do with the next block.
@@ -48,6 +56,8 @@ pub(crate) enum Decision {
     Steer(f64),
     /// Cross-fade to the line.
     Slip,
+    /// The same, because it was commanded.
+    Move,
     /// Fade out, then wait for the start of the line.
     Reprime,
     /// Go on as before.
@@ -91,7 +101,19 @@ fn decide_playing(view: &View, error: f64) -> Decision {
     if !view.voice_free {
         return Decision::Hold;
     }
+    if let Some(waited) = view.moving {
+        return decide_moving(view, error, seconds(waited));
+    }
     if seconds(error) <= REPRIME_S && view.has_media { Decision::Slip } else { Decision::Reprime }
+}
+
+/// Behind the line are media still to come, and worth waiting for; before it they are held or gone.
+fn decide_moving(view: &View, error: f64, waited_s: f64) -> Decision {
+    match (view.has_media, error < 0.0 && waited_s < PATIENCE_S) {
+        (true, _) => Decision::Move,
+        (false, true) => Decision::Hold,
+        (false, false) => Decision::Reprime,
+    }
 }
 
 #[cfg(test)]
@@ -99,7 +121,7 @@ mod tests {
     use super::*;
 
     fn view(error: Option<f64>) -> View {
-        View { error, has_media: true, end: 10_000.0, start: Some(9_000.0), voice_free: true }
+        View { error, has_media: true, end: 10_000.0, start: Some(9_000.0), voice_free: true, moving: None }
     }
 
     #[test]
@@ -108,6 +130,18 @@ mod tests {
         assert_eq!(decide(&view(Some(49.0))), Decision::Slip);
         assert_eq!(decide(&view(Some(-2_399.0))), Decision::Slip);
         assert_eq!(decide(&view(Some(2_401.0))), Decision::Reprime);
+    }
+
+    #[test]
+    fn a_commanded_move_is_a_cross_fade_however_far_and_waits_for_media_only_where_they_will_come() {
+        let moving = |error, has_media, waited| {
+            decide(&View { has_media, moving: Some(waited), ..view(Some(error)) })
+        };
+        assert_eq!([moving(9_600.0, true, 0.0), moving(-9_600.0, true, 0.0)], [Decision::Move; 2]);
+        assert_eq!(moving(-9_600.0, false, 4_800.0), Decision::Hold);
+        assert_eq!(moving(-9_600.0, false, 48_001.0), Decision::Reprime);
+        assert_eq!(moving(9_600.0, false, 0.0), Decision::Reprime);
+        assert_eq!(moving(20.0, true, 0.0), Decision::Steer(20.0));
     }
 
     #[test]

@@ -59,6 +59,8 @@ pub struct Telemetry {
     pub underruns: u64,
     /// Cross-faded jumps to the line.
     pub slips: u64,
+    /// Cross-faded jumps to a line that was moved on purpose.
+    pub moves: u64,
     /// Fades to silence and back in place.
     pub reprimes: u64,
     /// Jumps of the DAC's frame counter.

@@ -121,6 +121,21 @@ fn slipping_and_repriming() {
 }
 
 #[test]
+fn moving_on_purpose_however_far() {
+    for ms in [2.0, -30.0, 80.0, -130.0, 130.0, 400.0] {
+        let mut rig = playing();
+        // A move forward needs media that are still to come at first.
+        rig.lead = 4_800;
+        rig.command_move(ms * 48.0);
+        let from = rig.out.len() - 1_000;
+        assert_smooth(&mut rig, "commanded move");
+        assert_eq!((rig.last.moves, rig.last.slips, rig.last.reprimes), (1, 0, 0), "{ms}");
+        // Half the level, and never silence, however far it went.
+        assert!(rig.out[from..].chunks(200).all(|part| part.iter().any(|x| x.abs() > 0.1)), "{ms}");
+    }
+}
+
+#[test]
 fn a_new_epoch_over_a_playing_one() {
     let mut rig = playing();
     let begin = rig.dac as f64 + 3_000.3;

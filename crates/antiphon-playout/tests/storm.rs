@@ -27,6 +27,7 @@ fn target() -> impl Strategy<Value = Target> {
     let slope = prop_oneof![0.9995..1.0005, any::<f64>()];
     (0..5u32, number(), real(), slope, proptest::option::of(number()), any::<bool>()).prop_map(
         |(epoch, media, dac_frame, media_per_dac, start, trusted)| Target {
+            moves: u32::from(trusted),
             epoch: Epoch(epoch),
             media_frame: Frames(media),
             dac_frame,

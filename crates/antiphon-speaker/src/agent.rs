@@ -7,16 +7,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
-use antiphon_audio::sink::{self, Running, SinkError, SinkEvent};
+use antiphon_audio::sink::{Running, SinkError, SinkEvent};
 use antiphon_audio::uri::OutputUri;
 use antiphon_base::{Frames, Local, Role, Span, Timestamp};
 use antiphon_engine::{EngineEvent, SpeakerEngine, SpeakerEngineConfig};
 use antiphon_net::{Batch, Clock, UdpPort, Waiter, Warp, precise_timers, raw_now, real_time_priority};
-use antiphon_playout::{Renderer, RendererConfig};
+use antiphon_playout::{Controller, Renderer, RendererConfig};
 use antiphon_proto::session::{Codec, Hello, PROTOCOL, SpeakerMessage, SpeakerSettings};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
+use crate::bluetooth::{BluetoothError, BluetoothHost};
 use crate::control::{self, Channels, ControlConfig, FromControl, ToControl};
+use crate::output::Output;
 use crate::process::UsageMeter;
 use crate::store::{SpeakerStore, StoreError};
 
@@ -43,6 +45,8 @@ pub struct AgentConfig {
     pub open: bool,
     /// What it offers to decode, best first.
     pub codecs: Vec<Codec>,
+    /// The Bluetooth speakers of this machine, where the output is one of them.
+    pub bluetooth: Option<Arc<BluetoothHost>>,
 }
 
 /// Why an agent could not start or go on.
@@ -54,6 +58,9 @@ pub enum AgentError {
     /// The lasting state.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The Bluetooth speakers.
+    #[error(transparent)]
+    Bluetooth(#[from] BluetoothError),
     /// A socket or a thread.
     #[error("cannot {0}: {1}")]
     System(&'static str, std::io::Error),
@@ -87,7 +94,7 @@ pub fn run(config: AgentConfig, stop: Arc<AtomicBool>) -> Result<(), AgentError>
 
 struct Agent {
     clock: Clock<Local>,
-    output: String,
+    output: Output,
     engine: SpeakerEngine,
     port: UdpPort,
     waiter: Waiter,
@@ -109,28 +116,13 @@ impl Agent {
         getrandom::fill(&mut random)
             .map_err(|e| AgentError::System("get random bytes", std::io::Error::other(e)))?;
         let store = SpeakerStore::open(&config.state_dir, &config.name, random)?;
-        let sink = sink::open(&config.output, &clock)?;
-        let format = sink.format();
-        let (mut renderer, controller) = Renderer::new(RendererConfig {
-            dac_rate: format.rate,
-            channels: format.channels,
-            ring: RING,
-            max_period: format.period,
-        });
-        let (events, sink_events) = rtrb::RingBuffer::new(SINK_EVENTS);
-        let render = Box::new(move |first: Frames, out: &mut [f32]| renderer.render(first, out));
-        let running = sink.start(render, events)?;
-
-        let engine_config = SpeakerEngineConfig {
-            rate: format.rate,
-            channels: format.channels,
-            period: format.period,
-            output_latency: format.latency,
-        };
-        let control_config = control_config(&config, &engine_config);
+        let output = Output::new(&config, &clock)?;
+        let Opened { running, events: sink_events, controller, config: engine_config } = open(&output)?;
         let settings =
             SpeakerSettings { role: config.role.unwrap_or_default(), ..SpeakerSettings::default() };
-        let engine = SpeakerEngine::new(engine_config, controller, settings);
+        let mut engine = SpeakerEngine::new(engine_config.clone(), controller, settings);
+        engine.set_output_delay(clock.now(), output.delay_behind());
+        let control_config = control_config(&config, &engine_config, engine.min_latency());
         // Dual stack, so that a hub found under either family is reached.
         let any = SocketAddr::from((std::net::Ipv6Addr::UNSPECIFIED, 0));
         let port = UdpPort::bind(any)
@@ -158,7 +150,7 @@ impl Agent {
         tracing::debug!("real-time priority for the speaker thread: {}", real_time_priority());
         Ok(Self {
             clock,
-            output: config.output.to_string(),
+            output,
             engine,
             port,
             waiter,
@@ -194,14 +186,28 @@ impl Agent {
     }
 
     fn take_sink_events(&mut self) -> Result<(), AgentError> {
+        let mut reopen = false;
         while let Ok(event) = self.sink_events.pop() {
             match event {
+                SinkEvent::Delay(delay) => self.engine.set_output_delay(self.clock.now(), delay),
+                SinkEvent::Reopen => reopen = true,
                 SinkEvent::Stamp { frame, at } => self.engine.handle_stamp(frame, at),
                 SinkEvent::Xrun { missing, .. } => self.engine.handle_xrun(missing),
                 SinkEvent::Moved => self.engine.handle_moved_output(),
-                SinkEvent::Failed(why) => return Err(AgentError::Output(self.output.clone(), why)),
+                SinkEvent::Failed(why) => return Err(AgentError::Output(self.output.name(), why)),
             }
         }
+        if reopen { self.reopen() } else { Ok(()) }
+    }
+
+    /// The output turned out to be another than it said: a renderer for that, in the same session.
+    fn reopen(&mut self) -> Result<(), AgentError> {
+        if let Some(sink) = self.sink.take() {
+            sink.stop();
+        }
+        let opened = open(&self.output)?;
+        self.engine.replace_output(self.clock.now(), opened.config, opened.controller);
+        (self.sink, self.sink_events) = (Some(opened.running), opened.events);
         Ok(())
     }
 
@@ -269,6 +275,7 @@ impl Agent {
     fn report(&mut self) {
         let mut stats = self.engine.stats(self.clock.now());
         (stats.cpu_percent, stats.rss_kb) = self.usage.read(raw_now());
+        stats.link = self.output.link().map(Box::new);
         self.tell_control(ToControl::Send(Box::new(SpeakerMessage::Stats(stats))));
     }
 
@@ -305,8 +312,39 @@ impl Agent {
     }
 }
 
-fn control_config(config: &AgentConfig, output: &SpeakerEngineConfig) -> ControlConfig {
-    let min_latency = output.output_latency + output.rate.span_of(output.period) + Span::from_ms(5);
+/// An output that runs, and the ends of its queues.
+struct Opened {
+    running: Running,
+    events: rtrb::Consumer<SinkEvent>,
+    controller: Controller,
+    config: SpeakerEngineConfig,
+}
+
+fn open(output: &Output) -> Result<Opened, SinkError> {
+    let sink = output.open()?;
+    let format = sink.format();
+    let (mut renderer, controller) = Renderer::new(RendererConfig {
+        dac_rate: format.rate,
+        channels: format.channels,
+        ring: RING,
+        max_period: format.period,
+    });
+    let (to_agent, events) = rtrb::RingBuffer::new(SINK_EVENTS);
+    let render = Box::new(move |first: Frames, out: &mut [f32]| renderer.render(first, out));
+    let config = SpeakerEngineConfig {
+        rate: format.rate,
+        channels: format.channels,
+        period: format.period,
+        output_latency: format.latency,
+    };
+    Ok(Opened { running: sink.start(render, to_agent)?, events, controller, config })
+}
+
+fn control_config(
+    config: &AgentConfig,
+    output: &SpeakerEngineConfig,
+    min_latency: Span,
+) -> ControlConfig {
     ControlConfig {
         hub: config.hub.clone(),
         runtime_dir: config.runtime_dir.clone(),

@@ -8,12 +8,17 @@ mod store;
 
 mod control;
 
+mod bluetooth;
+
+mod output;
+
 mod agent;
 
 mod process;
 
 mod load;
 
+pub use bluetooth::{BluetoothError, BluetoothHost};
 pub use agent::{AgentConfig, AgentError, run};
 pub use load::{LoadConfig, LoadReport, load};
 pub use process::{Usage, UsageMeter};

@@ -94,6 +94,11 @@ pub enum SinkEvent {
     },
     /// The stream was moved to another device: stamps before and after have nothing in common.
     Moved,
+    /// What the stamps do not know: from a frame's conversion to its sound, where there is more
+    /// behind the converter (a Bluetooth speaker). Said when it is known, and again when it changes.
+    Delay(Span),
+    /// The output has another rate or other channels than its format said: stop it, and open it anew.
+    Reopen,
     /// The sink cannot go on; the reason, for a person.
     Failed(String),
 }
@@ -128,11 +133,13 @@ pub struct Running {
 }
 
 impl Running {
-    pub(crate) fn new(stop: Arc<AtomicBool>) -> Self {
+    /// A sink that stops once `stop` is raised.
+    pub fn new(stop: Arc<AtomicBool>) -> Self {
         Self { stop, threads: Vec::new() }
     }
 
-    pub(crate) fn adopt(&mut self, thread: JoinHandle<()>) {
+    /// Makes `thread`, which ends after the stop, one that is waited for.
+    pub fn adopt(&mut self, thread: JoinHandle<()>) {
         self.threads.push(thread);
     }
 

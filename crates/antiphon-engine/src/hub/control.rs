@@ -72,13 +72,27 @@ impl HubEngine {
 
     /// Changes the target latency; a playing programme goes on with the new one from where it is heard.
     pub fn set_latency(&mut self, now: Timestamp<HubClock>, latency: Span) {
-        if latency == self.hub.latency() {
+        if latency == self.hub.configured_latency() {
             return;
         }
-        let was_playing = self.transport(now).state == super::TransportState::Playing;
-        self.pause(now);
-        self.hub.set_latency(latency);
-        if was_playing {
+        self.change_latency(now, |hub| hub.set_latency(latency));
+    }
+
+    /// Where a speaker of the programme needs more latency than is in force, the programme goes on with
+    /// more from where it is heard. Never with less: that waits for the next start.
+    pub(super) fn follow_needs(&mut self, now: Timestamp<HubClock>) {
+        if self.hub.needed_latency() > self.hub.latency() {
+            self.change_latency(now, Hub::settle_latency);
+        }
+    }
+
+    fn change_latency(&mut self, now: Timestamp<HubClock>, change: impl FnOnce(&mut Hub)) {
+        let placed = self.is_placed();
+        if placed {
+            self.pause(now);
+        }
+        change(&mut self.hub);
+        if placed {
             self.resume(now);
         }
     }

@@ -225,6 +225,7 @@ impl HubEngine {
     ) -> Result<(SessionId, Welcome), Refusal> {
         let joined = self.hub.join(now, JoinRequest { id, hello: hello.clone(), keys }, remembered)?;
         self.choose_speakers(now);
+        self.follow_needs(now);
         Ok(joined)
     }
 
@@ -236,6 +237,7 @@ impl HubEngine {
     /// A control message of a speaker.
     pub fn handle_message(&mut self, now: Timestamp<HubClock>, session: SessionId, message: SpeakerMessage) {
         self.hub.handle_message(now, session, message);
+        self.follow_needs(now);
     }
 
     /// A datagram; `received_at` is the kernel's receive stamp.
@@ -281,7 +283,7 @@ impl HubEngine {
         self.hub.poll_event().and_then(control::event_of)
     }
 
-    /// The target latency.
+    /// The target latency in force.
     pub fn latency(&self) -> Span {
         self.hub.latency()
     }

@@ -223,6 +223,11 @@ impl HubEngine {
         }
     }
 
+    /// Whether the programme has a place on the timeline.
+    pub(super) fn is_placed(&self) -> bool {
+        self.programme.as_ref().is_some_and(|programme| matches!(programme.phase, Phase::Playing(_)))
+    }
+
     /// Moves the programme through its phases.
     pub(super) fn advance(&mut self, now: Timestamp<HubClock>) {
         let Some(programme) = &mut self.programme else { return };
@@ -244,6 +249,7 @@ impl HubEngine {
 
     /// Puts the programme on the timeline.
     fn place(&mut self, now: Timestamp<HubClock>) {
+        self.hub.settle_latency();
         let Some(programme) = &mut self.programme else { return };
         let timeline = self.hub.start(now, self.next_media);
         programme.phase = Phase::Playing(Placed { timeline, source_first: programme.resume_at });

@@ -61,6 +61,10 @@ const STATS_PERIOD: Span = Span::from_s(1);
 /// enough not to click.
 const GAIN_RAMP: Span = Span::from_ms(20);
 
+/// What a target latency must leave beyond what the output holds: a packet of the hub's, its way, and a
+/// scheduling hiccup.
+const LATENCY_MARGIN: Span = Span::from_ms(30);
+
 /// A speaker, sans-IO. Its [`Renderer`](antiphon_playout::Renderer) runs in the output's callback;
 /// everything else is here. Call `handle_*` with what happened, then drain `poll_transmit`,
 /// `poll_message` and `poll_event`, then sleep until `poll_timeout`.
@@ -82,6 +86,10 @@ pub struct SpeakerEngine {
     next_stats: Option<Timestamp<Local>>,
     was_ready: bool,
     xruns: u64,
+    /// From the DAC to the sound, where the output has said so.
+    output_delay: Span,
+    /// Commanded moves so far: see [`Target::moves`](antiphon_playout::Target::moves).
+    moves: u32,
     /// Chunks that the renderer's queue had no room for.
     crowded: u64,
     events: VecDeque<EngineEvent>,
@@ -108,6 +116,8 @@ impl SpeakerEngine {
             next_stats: None,
             was_ready: false,
             xruns: 0,
+            output_delay: Span::ZERO,
+            moves: 0,
             crowded: 0,
             events: VecDeque::new(),
             config,
@@ -167,6 +177,33 @@ impl SpeakerEngine {
     pub fn handle_moved_output(&mut self) {
         self.dac.reset(ResetReason::Moved);
         self.command(Command::Reprime);
+    }
+
+    /// How long after its conversion a frame is heard, where there is more behind the converter. A
+    /// change in the middle of a programme is a commanded move: sound goes over to its new place by a
+    /// cross-fade.
+    pub fn set_output_delay(&mut self, now: Timestamp<Local>, delay: Span) {
+        if std::mem::replace(&mut self.output_delay, delay) != delay {
+            self.move_line(now);
+        }
+    }
+
+    /// The output was opened anew, with another format: `playout` feeds its renderer.
+    pub fn replace_output(
+        &mut self,
+        now: Timestamp<Local>,
+        config: SpeakerEngineConfig,
+        playout: Controller,
+    ) {
+        self.dac = DacFilter::new(config.rate);
+        (self.config, self.playout, self.telemetry) = (config, playout, Telemetry::default());
+        self.command(gain_of(&self.settings));
+        self.move_line(now);
+    }
+
+    /// The least target latency at which this output can play.
+    pub fn min_latency(&self) -> Span {
+        self.output_delay + release_lead(&self.config) + LATENCY_MARGIN
     }
 
     /// This host's clock to the hub's, as far as it is known.
@@ -247,15 +284,25 @@ impl SpeakerEngine {
     }
 
     fn take_settings(&mut self, now: Timestamp<Local>, settings: SpeakerSettings) {
-        let linear =
-            if settings.muted { 0.0 } else { 10f32.powf(settings.gain_db.clamp(-120.0, 12.0) / 20.0) };
-        self.command(Command::Gain { linear, ramp: GAIN_RAMP });
+        self.command(gain_of(&settings));
         let moved = settings.delay_us != self.settings.delay_us;
         self.settings = settings;
         if moved {
-            self.proto.set_release_lead(release_lead(&self.config) - Span::from_us(self.settings.delay_us));
-            self.steer(now);
+            self.move_line(now);
         }
+    }
+
+    /// The line is another from here on because somebody said so, not because a clock was misjudged.
+    fn move_line(&mut self, now: Timestamp<Local>) {
+        self.moves = self.moves.wrapping_add(1);
+        self.proto.set_release_lead(release_lead(&self.config) - self.delay());
+        self.steer(now);
+    }
+
+    /// From a frame's presentation time to the conversion that makes it heard then, plus the speaker's
+    /// own delay: negative where there is more behind the converter than the speaker is to lag.
+    fn delay(&self) -> Span {
+        Span::from_us(self.settings.delay_us) - self.output_delay
     }
 
     fn stop(&mut self, epoch: Epoch, at: Timestamp<HubClock>) {
@@ -275,6 +322,11 @@ impl SpeakerEngine {
             self.crowded += 1;
         }
     }
+}
+
+fn gain_of(settings: &SpeakerSettings) -> Command {
+    let linear = if settings.muted { 0.0 } else { 10f32.powf(settings.gain_db.clamp(-120.0, 12.0) / 20.0) };
+    Command::Gain { linear, ramp: GAIN_RAMP }
 }
 
 /// A packet must be handed over before its presentation by what the output holds, one more period

@@ -1,6 +1,6 @@
 //! What a speaker tells of itself.
 
-use antiphon_base::{Local, SampleRate, Timestamp};
+use antiphon_base::{Local, SampleRate, Span, Timestamp};
 use antiphon_playout::{PlayState, Telemetry};
 use antiphon_proto::session::{PacketCounters, SpeakerState, SpeakerStats};
 
@@ -10,7 +10,7 @@ use super::{EngineEvent, SpeakerEngine};
 const READY_OFFSET_SD_US: f64 = 30.0;
 
 impl SpeakerEngine {
-    /// A report of how it goes. `cpu_percent` and `rss_kb` are the shell's to fill in.
+    /// A report of how it goes. `cpu_percent`, `rss_kb` and `link` are the shell's to fill in.
     pub fn stats(&mut self, now: Timestamp<Local>) -> SpeakerStats {
         if let Some(telemetry) = self.playout.telemetry() {
             self.telemetry = telemetry;
@@ -41,6 +41,8 @@ impl SpeakerEngine {
             peak_db: decibels(t.peak),
             cpu_percent: 0.0,
             rss_kb: 0,
+            min_latency_us: (self.output_delay > Span::ZERO).then(|| self.min_latency().as_ns() / 1_000),
+            link: None,
         }
         .finite()
     }

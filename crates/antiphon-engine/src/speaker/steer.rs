@@ -1,6 +1,6 @@
 //! From maps of clocks to the renderer's target: which media frame leaves the DAC when.
 
-use antiphon_base::{ClockMap, Dac, Frames, Hub as HubClock, Local, SampleRate, Span, Timestamp};
+use antiphon_base::{ClockMap, Dac, Frames, Hub as HubClock, Local, SampleRate, Timestamp};
 use antiphon_playout::{Command, Target};
 use antiphon_proto::timeline::Timeline;
 
@@ -18,9 +18,9 @@ impl SpeakerEngine {
         Some(to_local.then(&to_dac))
     }
 
-    /// The DAC frame that is converted at hub time `at`, this speaker's own delay included.
+    /// The DAC frame that is converted at hub time `at`, this speaker's own delay and its output's included.
     pub(super) fn dac_frame_at(&self, at: Timestamp<HubClock>) -> Option<f64> {
-        let at = at + Span::from_us(self.settings.delay_us);
+        let at = at + self.delay();
         Some(dac_frame(self.hub_to_dac()?.apply(at), self.config.rate))
     }
 
@@ -38,7 +38,7 @@ impl SpeakerEngine {
     fn target(&self, now: Timestamp<Local>, timeline: &Timeline) -> Option<Target> {
         let clock = self.proto.clock()?;
         let map = self.hub_to_dac()?;
-        let delay = Span::from_us(self.settings.delay_us);
+        let delay = self.delay();
         let heard = timeline.frame_at(clock.apply(now) - delay);
         let media_frame = heard.max(timeline.first_frame);
         let presentation = timeline.presentation_of(media_frame) + delay;
@@ -50,6 +50,7 @@ impl SpeakerEngine {
             dac_frame: dac_frame(map.apply(presentation), self.config.rate),
             media_per_dac,
             start: Some(timeline.first_frame),
+            moves: self.moves,
             trusted: map.sd_ns_at(presentation) <= TRUSTED_SD_NS,
         })
     }
@@ -57,7 +58,7 @@ impl SpeakerEngine {
     /// How far the sound is buffered ahead of what is heard.
     pub(super) fn buffered(&self, now: Timestamp<Local>) -> Option<Frames> {
         let timeline = self.timeline.filter(|t| self.stopped != Some(t.epoch))?;
-        let heard = timeline.frame_at(self.proto.clock()?.apply(now) - Span::from_us(self.settings.delay_us));
+        let heard = timeline.frame_at(self.proto.clock()?.apply(now) - self.delay());
         let (epoch, newest) = self.newest;
         (epoch == timeline.epoch).then(|| (newest - heard).max(Frames(0)))
     }

@@ -119,6 +119,7 @@ pub mod tests {
                 codec: Codec::L24,
                 output: "alsa:\"x\"".into(),
                 software: "antiphon 0.1.0".into(),
+                link: None,
             },
         }
     }

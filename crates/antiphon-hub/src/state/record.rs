@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{Calibration, Calibrations, MAX_REMEMBERED, NewCalibration, Settings};
 
-/// The layout that this program writes. Version 1, which it also reads, had no calibrations.
-const VERSION: u32 = 2;
+/// The layout that this program writes. It also reads version 1, which had no calibrations, and 2, whose
+/// calibrations knew no links.
+const VERSION: u32 = 3;
 
 /// What the hub remembers.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -160,7 +161,7 @@ mod tests {
 
     #[test]
     fn a_file_of_before_calibrations_is_read() {
-        let old = record().to_text().replace("version = 2", "version = 1");
+        let old = record().to_text().replace("version = 3", "version = 1");
         let old = &old[..old.find("[[calibrated]]").unwrap()];
         let read = Record::parse(old).unwrap();
         assert_eq!(read, Record { calibrations: BTreeMap::new(), ..record() });
@@ -172,7 +173,7 @@ mod tests {
         let text = record().to_text().replace("gain_db = -6.5", "gain_db = loud");
         let said = Record::parse(&text).unwrap_err().to_string();
         assert!(said.contains("line"), "{said}");
-        assert!(Record::parse("version = 3").unwrap_err().to_string().contains("version 3"));
+        assert!(Record::parse("version = 4").unwrap_err().to_string().contains("version 4"));
     }
 
     #[test]

@@ -25,6 +25,8 @@ pub struct Rig {
     pub dac_0: f64,
     pub start: Option<Frames>,
     pub trusted: bool,
+    /// Commanded moves so far.
+    pub moves: u32,
     /// Media frames whose chunks never come.
     pub lost: Vec<std::ops::Range<i64>>,
     /// How far ahead of the sound media are pushed, in frames.
@@ -81,6 +83,7 @@ impl Rig {
             dac_0: 4_800.37,
             start: Some(Frames(1_000_000)),
             trusted: true,
+            moves: 0,
             lost: Vec::new(),
             lead: 9_600,
             noise: Box::new(|_| 0.0),
@@ -124,6 +127,12 @@ impl Rig {
         self.next_target = self.dac;
     }
 
+    /// The same, on purpose.
+    pub fn command_move(&mut self, frames: f64) {
+        self.moves += 1;
+        self.shift(frames);
+    }
+
     pub fn target(&mut self) -> Target {
         let media_frame = self.media_at(self.dac).floor();
         let off = (self.noise)(self.dac as f64 / self.rate) * self.rate;
@@ -133,6 +142,7 @@ impl Rig {
             dac_frame: self.dac_of(media_frame as i64) + off,
             media_per_dac: self.slope * (1.0 + (self.slope_noise)()),
             start: self.start,
+            moves: self.moves,
             trusted: self.trusted,
         }
     }

@@ -35,6 +35,9 @@ use session::Session;
 /// Messages and events that wait for the shell, at most: many for each session. The oldest go first.
 const MAX_WAITING: usize = 16 * MAX_SESSIONS;
 
+/// A target latency beyond the configured one is a multiple of this.
+const LATENCY_STEP: Span = Span::from_ms(20);
+
 /// What a hub is.
 #[derive(Debug, Clone)]
 pub struct HubConfig {
@@ -101,6 +104,8 @@ pub struct HubCounters {
 #[derive(Debug)]
 pub struct Hub {
     config: HubConfig,
+    /// The target latency in force: the configured one, or more where a speaker needs more.
+    latency: Span,
     sessions: BTreeMap<SessionId, Session>,
     programme: Programme,
     queue: Queue,
@@ -119,6 +124,7 @@ impl Hub {
     pub fn new(config: HubConfig) -> Self {
         Self {
             programme: Programme::new(config.clock),
+            latency: config.latency,
             config,
             sessions: BTreeMap::new(),
             queue: Queue::default(),
@@ -151,7 +157,7 @@ impl Hub {
         settings.latency_us = self.latency_us();
         let number = self.unused_session();
         let session = Session::new(now, number, join, settings, remembered.trim);
-        let welcome = session.welcome(number, self.config.clock, &self.config.name, self.config.latency);
+        let welcome = session.welcome(number, self.config.clock, &self.config.name, self.latency);
         self.push_event(HubEvent::Joined {
             session: number,
             id: session.id,
@@ -177,7 +183,7 @@ impl Hub {
         entry.last_heard = entry.last_heard.max(now);
         match message {
             SpeakerMessage::Stats(stats) => {
-                entry.stats = Some(stats.finite());
+                entry.stats = Some(stats.held_in_limits());
                 let id = entry.id;
                 self.push_event(HubEvent::Stats { session, id });
             }
@@ -297,9 +303,34 @@ impl Hub {
         true
     }
 
-    /// Sets the target latency; it holds from the next [`start`](Self::start).
+    /// Sets the target latency; it holds from the next [`start`](Self::start), and longer where a
+    /// speaker of the programme needs longer.
     pub fn set_latency(&mut self, latency: Span) {
         self.config.latency = latency;
+        self.settle_latency();
+    }
+
+    /// The latency that somebody has set.
+    pub fn configured_latency(&self) -> Span {
+        self.config.latency
+    }
+
+    /// The least latency at which every speaker of the programme can play: what was set, or what one of
+    /// them needs, in whole steps so that small changes of a need change nothing.
+    pub fn needed_latency(&self) -> Span {
+        let streaming = self.sessions.values().filter(|session| session.streaming);
+        let needs = streaming.filter_map(|session| session.stats.as_ref()?.min_latency_us);
+        let needed = needs.max().map_or(Span::ZERO, Span::from_us);
+        let steps = (needed.as_ns() + LATENCY_STEP.as_ns() - 1) / LATENCY_STEP.as_ns();
+        self.config.latency.max(LATENCY_STEP * steps)
+    }
+
+    /// Puts [`needed_latency`](Self::needed_latency) in force, from the next [`start`](Self::start) on.
+    pub fn settle_latency(&mut self) {
+        let latency = self.needed_latency();
+        if std::mem::replace(&mut self.latency, latency) == latency {
+            return;
+        }
         let latency_us = self.latency_us();
         let numbers: Vec<_> = self.sessions.keys().copied().collect();
         for number in numbers {
@@ -310,9 +341,9 @@ impl Hub {
         }
     }
 
-    /// The target latency.
+    /// The target latency in force.
     pub fn latency(&self) -> Span {
-        self.config.latency
+        self.latency
     }
 
     /// The session that a speaker has.
@@ -331,7 +362,7 @@ impl Hub {
     }
 
     fn latency_us(&self) -> i64 {
-        self.config.latency.as_ns() / 1_000
+        self.latency.as_ns() / 1_000
     }
 
     fn check_join(&self, join: &JoinRequest) -> Result<(), Refusal> {

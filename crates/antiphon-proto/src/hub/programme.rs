@@ -159,7 +159,7 @@ impl Hub {
     /// Begins a new epoch whose first frame is `first_frame` (frames are counted upward for ever): it is
     /// heard one latency and [`START_LEAD`] from now. What ran before goes on until then, unless stopped.
     pub fn start(&mut self, now: Timestamp<HubClock>, first_frame: Frames) -> Timeline {
-        let latency = self.config.latency;
+        let latency = self.latency;
         self.programme.epoch = self.programme.epoch.next();
         let presentation = now + latency + START_LEAD;
         let timeline = Timeline { epoch: self.programme.epoch, first_frame, presentation };
@@ -308,7 +308,7 @@ impl Hub {
         let run_in = if variant.codec == Codec::Opus { variant.packet_frames() } else { Frames(0) };
         let begin = from.map(|from| (from - run_in).max(running.timeline.first_frame));
         let begin = begin.unwrap_or_else(|| running.pace.horizon(now));
-        let ssrc = self.programme.open_stream(variant, begin, self.config.latency);
+        let ssrc = self.programme.open_stream(variant, begin, self.latency);
         self.move_session(number, Some(ssrc));
     }
 
@@ -339,7 +339,7 @@ impl Hub {
 
     /// Retires streams without a speaker; forgets them when nobody can ask for their packets any more.
     pub(super) fn drop_unused(&mut self, now: Timestamp<HubClock>) {
-        let keep = self.config.latency;
+        let keep = self.latency;
         for stream in &mut self.programme.streams {
             let ssrc = Some(stream.packets.ssrc());
             let used = self.sessions.values().any(|session| session.stream == ssrc);

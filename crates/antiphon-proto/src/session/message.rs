@@ -299,9 +299,24 @@ pub struct SpeakerStats {
     pub cpu_percent: f64,
     /// Resident memory of the speaker's process, in KiB.
     pub rss_kb: u64,
+    /// The target latency that this speaker needs, in microseconds, where its output has turned out to need
+    /// more than its hello could know; 0 to [`MAX_LATENCY_US`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_latency_us: Option<i64>,
+    /// The link to the loudspeaker, where the speaker's program is not the loudspeaker (Bluetooth).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub link: Option<Box<LinkStats>>,
 }
 
 impl SpeakerStats {
+    /// These figures with every number inside its limits, every text no longer than it may be: a hub
+    /// keeps them and shows them.
+    pub fn held_in_limits(mut self) -> Self {
+        self.min_latency_us = self.min_latency_us.map(|us| us.clamp(0, MAX_LATENCY_US));
+        self.link = self.link.map(|link| Box::new(link.held_in_limits()));
+        self.finite()
+    }
+
     /// These figures with every one that is no finite number set to 0: JSON has no other.
     pub fn finite(mut self) -> Self {
         for figure in [
@@ -324,6 +339,91 @@ impl SpeakerStats {
         }
         self
     }
+}
+
+/// How the link to a loudspeaker stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LinkState {
+    /// It has not been up yet.
+    #[default]
+    Connecting,
+    /// Samples are sent.
+    Up,
+    /// It is open, and takes nothing.
+    Stalled,
+    /// It is not there.
+    Down,
+    /// A state that this program does not know.
+    #[serde(other)]
+    Unknown,
+}
+
+/// The link between a speaker's program and its loudspeaker. Counters count since the program's start.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LinkStats {
+    /// How it stands.
+    pub state: LinkState,
+    /// Why it is not up, for people; at most [`MAX_TEXT`] bytes.
+    pub why: String,
+    /// Whether a person has to do something about that.
+    pub needs_help: bool,
+    /// The delay that the loudspeaker reports, in microseconds; absent while it reports none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reported_us: Option<i64>,
+    /// From sending to sound, as reckoned with, in microseconds.
+    pub delay_us: i64,
+    /// How long one packet lasts, in milliseconds.
+    pub packet_ms: f64,
+    /// The codec of the link, for people, such as `sbc mono 48000/29`; at most [`MAX_TEXT`] bytes.
+    pub codec: String,
+    /// Counts the times that the loudspeaker began to play anew.
+    pub start: u32,
+    /// Packets that the link took.
+    pub sent: u64,
+    /// Of these, those taken late.
+    pub late: u64,
+    /// Packets of the schedule dropped on all links of the speaker's group together.
+    pub dropped: u64,
+    /// Times that the link took nothing for so long that it was left out of its group.
+    pub left_out: u64,
+    /// Times that the group stood still so long that part of the programme was skipped.
+    pub skipped: u64,
+    /// Packets that the radio has not taken yet.
+    pub queue: f64,
+    /// The loudspeaker's own volume, 0 to 127; absent where it has none that can be set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub volume: Option<u8>,
+    /// The loudspeaker's battery, in percent, where it tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub battery: Option<u8>,
+}
+
+impl LinkStats {
+    fn held_in_limits(mut self) -> Self {
+        for text in [&mut self.why, &mut self.codec] {
+            *text = shortened(text, MAX_TEXT);
+        }
+        self.reported_us = self.reported_us.map(|us| us.clamp(0, MAX_LATENCY_US));
+        self.delay_us = self.delay_us.clamp(0, MAX_LATENCY_US);
+        for figure in [&mut self.packet_ms, &mut self.queue] {
+            *figure = if figure.is_finite() { figure.clamp(0.0, 1e6) } else { 0.0 };
+        }
+        self
+    }
+}
+
+/// At most `most` bytes of a text, cut between characters, without what steers a terminal.
+fn shortened(text: &str, most: usize) -> String {
+    let mut out = String::new();
+    for c in text.chars().filter(|c| !c.is_control()) {
+        if out.len() + c.len_utf8() > most {
+            break;
+        }
+        out.push(c);
+    }
+    out
 }
 
 /// What became of the media packets of a speaker.
@@ -426,6 +526,25 @@ mod tests {
 
     fn hub(text: &str) -> Result<HubMessage, serde_json::Error> {
         serde_json::from_str(text)
+    }
+
+    #[test]
+    fn what_a_speaker_says_of_its_link_is_held_in_limits() {
+        let link = LinkStats {
+            why: "\u{e4}".repeat(200) + "\u{1b}[2J",
+            delay_us: i64::MAX,
+            queue: f64::NAN,
+            ..LinkStats::default()
+        };
+        let stats = SpeakerStats {
+            min_latency_us: Some(-5),
+            link: Some(Box::new(link)),
+            ..SpeakerStats::default()
+        };
+        let held = stats.held_in_limits();
+        let link = held.link.unwrap();
+        assert_eq!((held.min_latency_us, link.delay_us, link.queue), (Some(0), MAX_LATENCY_US, 0.0));
+        assert_eq!(link.why, "\u{e4}".repeat(128));
     }
 
     #[test]

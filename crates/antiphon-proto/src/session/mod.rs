@@ -22,7 +22,7 @@ pub use codec::{Codec, ParseCodecError};
 pub use handshake::{Approach, Established, HandshakeError, HubHandshake, Registry, SpeakerHandshake, Step};
 pub use identity::{Identity, PublicKey};
 pub use message::{
-    Hello, HubMessage, PacketCounters, Refusal, RefusalCode, SpeakerMessage, SpeakerSettings, SpeakerState,
+    Hello, HubMessage, LinkState, LinkStats, PacketCounters, Refusal, RefusalCode, SpeakerMessage, SpeakerSettings, SpeakerState,
     SpeakerStats, Welcome,
 };
 pub use pairing::{Pairing, PairingCode};

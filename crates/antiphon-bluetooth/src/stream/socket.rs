@@ -1,0 +1,112 @@
+//! A transport's socket: one write is one packet, and how much of it the radio has not taken yet.
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::libc;
+use nix::sys::socket::{MsgFlags, send, setsockopt, sockopt};
+
+/// Packets that the kernel may hold: enough for a radio that is busy for a few packets' time, few
+/// enough that a radio that is gone is noticed soon.
+const QUEUED: usize = 4;
+
+/// What the kernel counts for a packet beyond its bytes: its own header of it, roughly.
+const OVERHEAD: usize = 600;
+
+/// What became of a write.
+#[derive(Debug)]
+pub enum Written {
+    /// Taken.
+    Taken,
+    /// Not now.
+    Refused,
+    /// Never again.
+    Broken(io::Error),
+}
+
+/// The socket of a link.
+#[derive(Debug)]
+pub struct Socket {
+    socket: OwnedFd,
+    /// What the kernel says of an empty queue.
+    empty: i32,
+    /// What one packet changes in that.
+    packet: i32,
+}
+
+impl Socket {
+    /// Takes a transport's socket for packets of up to `packet` bytes.
+    pub fn new(socket: OwnedFd, packet: usize) -> Self {
+        // The kernel doubles what is asked for, to make up for its own part; a refusal leaves a longer queue.
+        let _ = setsockopt(&socket, sockopt::SndBuf, &(QUEUED * (packet + OVERHEAD) / 2));
+        let empty = out_queue(&socket).unwrap_or(0);
+        Self { socket, empty, packet: 0 }
+    }
+
+    /// Writes one packet, if it is taken at once.
+    pub fn write(&mut self, packet: &[u8]) -> Written {
+        let before = self.queued();
+        let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
+        match send(self.socket.as_raw_fd(), packet, flags) {
+            Ok(_) => {
+                self.packet = self.packet.max(self.queued() - before);
+                Written::Taken
+            }
+            // ENOBUFS: the controller's queue is full, which passes as EAGAIN does.
+            Err(Errno::EAGAIN | Errno::ENOBUFS | Errno::ENOMEM | Errno::EINTR) => Written::Refused,
+            Err(errno) => Written::Broken(errno.into()),
+        }
+    }
+
+    /// Packets that the radio has not taken yet.
+    pub fn queued_packets(&self) -> f64 {
+        if self.packet > 0 { f64::from(self.queued()) / f64::from(self.packet) } else { 0.0 }
+    }
+
+    /// To wait on.
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        use std::os::fd::AsFd;
+        self.socket.as_fd()
+    }
+
+    /// Bytes in the queue. Bluetooth sockets of many kernels answer with the room that is left
+    /// instead; either way it is the distance from what they said of an empty queue.
+    fn queued(&self) -> i32 {
+        out_queue(&self.socket).map_or(0, |now| (now - self.empty).abs())
+    }
+}
+
+fn out_queue(socket: &OwnedFd) -> Option<i32> {
+    let mut bytes: libc::c_int = 0;
+    // SAFETY: TIOCOUTQ writes one int to the pointer, which is valid for the call.
+    let done = unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) };
+    (done == 0).then_some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use nix::sys::socket::{AddressFamily, SockFlag, SockType, recv, socketpair};
+
+    use super::*;
+
+    #[test]
+    fn a_full_queue_refuses_and_what_is_read_makes_room() {
+        let (near, far) =
+            socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::empty()).unwrap();
+        let mut socket = Socket::new(near, 672);
+        let packet = [7; 672];
+        let mut taken = 0;
+        while matches!(socket.write(&packet), Written::Taken) {
+            taken += 1;
+            assert!(taken < 20, "nothing is refused");
+        }
+        assert!((3..=6).contains(&taken), "{taken} packets fit");
+        assert!((socket.queued_packets() - f64::from(taken)).abs() < 0.1, "{}", socket.queued_packets());
+        let mut read = [0; 1_024];
+        assert_eq!(recv(far.as_raw_fd(), &mut read, MsgFlags::empty()), Ok(672));
+        assert!(matches!(socket.write(&packet), Written::Taken));
+        drop(far);
+        assert!(matches!(socket.write(&packet), Written::Broken(_)));
+    }
+}
