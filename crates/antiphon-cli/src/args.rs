@@ -136,6 +136,10 @@ pub struct HubArgs {
     /// Do not announce the hub in the network
     #[arg(long)]
     pub no_mdns: bool,
+
+    /// Do not play on the saved Bluetooth speakers of this machine
+    #[arg(long)]
+    pub no_bluetooth: bool,
 }
 
 /// `antiphon speaker`
@@ -153,9 +157,13 @@ pub struct SpeakerArgs {
     #[arg(long)]
     pub role: Option<Role>,
 
-    /// Where to play: virtual:PATH?ppm=+40, wav:PATH, null:
+    /// Where to play: bluetooth:ADDRESS, virtual:PATH?ppm=+40, wav:PATH, null:
     #[arg(long, default_value = "null:", value_name = "URI", env = "ANTIPHON_OUTPUT")]
     pub output: OutputUri,
+
+    /// Run all speakers of a saved pair of Bluetooth speakers, each under its own name
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["name", "role", "output"])]
+    pub pair: Option<String>,
 
     /// The six digits that `antiphon access` shows on the hub's machine
     #[arg(long, value_name = "DIGITS")]
@@ -193,15 +201,15 @@ pub struct PlayArgs {
 /// Who plays, where, and how late: the same for every verb that plays.
 #[derive(Debug, Clone, clap::Args)]
 pub struct AudienceArgs {
-    /// A speaker that plays the left channel
+    /// A speaker that plays the left channel: its name, or bluetooth:ADDRESS
     #[arg(long, value_name = "NAME")]
     pub left: Vec<String>,
 
-    /// A speaker that plays the right channel
+    /// A speaker that plays the right channel: its name, or bluetooth:ADDRESS
     #[arg(long, value_name = "NAME")]
     pub right: Vec<String>,
 
-    /// A speaker, in its own role or in the one given [default: all speakers, each in its own]
+    /// A speaker, in its own role or in the one given, or a saved pair [default: all speakers, each in its own]
     #[arg(long, value_name = "NAME[:ROLE]")]
     pub to: Vec<String>,
 

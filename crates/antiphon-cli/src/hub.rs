@@ -3,11 +3,12 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use antiphon_hub::{HubDaemon, HubOptions};
+use antiphon_hub::{HubDaemon, HubHandle, HubOptions};
 
 use crate::args::HubArgs;
 use crate::exit::{Exit, Failure};
-use crate::{dirs, signals, terminal};
+use crate::members::{Manner, Members};
+use crate::{dirs, members, signals, terminal};
 
 /// How often the hub looks whether it is asked to stop, or has failed.
 const LOOK: Duration = Duration::from_millis(50);
@@ -15,6 +16,7 @@ const LOOK: Duration = Duration::from_millis(50);
 /// Runs the hub until it is asked to stop.
 pub fn run(args: HubArgs) -> Result<Exit, Failure> {
     let stop = signals::stop_flag()?;
+    let bluetooth = !args.no_bluetooth;
     let options = options(args)?;
     let (name, open) = (options.name.clone(), options.open);
     let hub = HubDaemon::start(options)?;
@@ -23,7 +25,11 @@ pub fn run(args: HubArgs) -> Result<Exit, Failure> {
         false => "sealed; `antiphon access` pairs a speaker on another machine",
     };
     terminal::note(&format!("hub {name} listens at {}, {how}", hub.listen()));
+    let mut speakers = if bluetooth { saved_speakers(&hub) } else { None };
     while !stop.load(Ordering::Acquire) {
+        if let Some(failure) = speakers.as_mut().and_then(Members::failure) {
+            terminal::note(&failure.message);
+        }
         if !hub.is_running() {
             return Err(Failure::failed(
                 "the hub has failed; its log says why, and starting it again is safe",
@@ -32,8 +38,25 @@ pub fn run(args: HubArgs) -> Result<Exit, Failure> {
         std::thread::sleep(LOOK);
     }
     terminal::note("stopping");
+    drop(speakers);
     hub.stop();
     Ok(Exit::Ok)
+}
+
+/// The saved Bluetooth speakers, in this program. A hub serves others without them just as well.
+fn saved_speakers(hub: &HubHandle) -> Option<Members> {
+    let start = || {
+        let saved = members::all(&members::saved()?);
+        if saved.is_empty() {
+            return Ok(None);
+        }
+        let manner = Manner { hub: Some(hub.addr().to_string()), ..Manner::default() };
+        Members::start(&saved, &manner).map(Some)
+    };
+    start().unwrap_or_else(|failure: Failure| {
+        terminal::note(&format!("the saved Bluetooth speakers do not play here: {failure}"));
+        None
+    })
 }
 
 fn options(args: HubArgs) -> Result<HubOptions, Failure> {

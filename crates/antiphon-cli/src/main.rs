@@ -19,6 +19,8 @@ mod find;
 
 mod hub;
 
+mod members;
+
 mod speaker;
 
 mod play;

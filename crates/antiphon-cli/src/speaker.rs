@@ -1,15 +1,25 @@
 //! `antiphon speaker`
 
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
 use antiphon_proto::session::message::is_name;
 use antiphon_proto::session::pairing::typed_code;
 use antiphon_speaker::{AgentConfig, AgentError};
 
 use crate::args::SpeakerArgs;
 use crate::exit::{Exit, Failure};
-use crate::{dirs, signals};
+use crate::members::{Manner, Members};
+use crate::{dirs, members, signals};
+
+/// How often a stop, or the end of a speaker, is looked for.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// Runs a speaker until it is asked to stop.
 pub fn run(args: SpeakerArgs) -> Result<Exit, Failure> {
+    if let Some(name) = args.pair.clone() {
+        return run_pair(&name, args);
+    }
     let config = config(args)?;
     let stop = signals::stop_flag()?;
     match antiphon_speaker::run(config, stop) {
@@ -19,19 +29,41 @@ pub fn run(args: SpeakerArgs) -> Result<Exit, Failure> {
     }
 }
 
+/// Runs the speakers of a saved pair until asked to stop, or until one of them fails.
+fn run_pair(name: &str, args: SpeakerArgs) -> Result<Exit, Failure> {
+    let pairs = members::saved()?;
+    let pair = members::pair(&pairs, name)?;
+    let manner = Manner {
+        hub: args.hub.map(|hub| hub.to_string()),
+        code: args.code.as_deref().map(code).transpose()?,
+        open: args.open,
+        codecs: args.codecs,
+        warp: args.local_clock.unwrap_or_default(),
+    };
+    let stop = signals::stop_flag()?;
+    let mut running = Members::start(&pair.member, &manner)?;
+    while !stop.load(Ordering::Acquire) {
+        if let Some(failure) = running.failure() {
+            return Err(failure);
+        }
+        std::thread::sleep(LOOK);
+    }
+    Ok(Exit::Ok)
+}
+
+fn code(typed: &str) -> Result<String, Failure> {
+    typed_code(typed).ok_or_else(|| {
+        let message = format!("{typed:?} is no pairing code; it has six digits, and `antiphon access` shows it");
+        Failure::new(Exit::Usage, message)
+    })
+}
+
 fn config(args: SpeakerArgs) -> Result<AgentConfig, Failure> {
     let name = args.name.unwrap_or_else(dirs::machine_name);
     if !is_name(&name) {
         let message = format!("{name:?} is no name for a speaker; use 1 to 63 bytes, no control characters");
         return Err(Failure::new(Exit::Usage, message));
     }
-    let code = args.code.map(|typed| {
-        typed_code(&typed).ok_or_else(|| {
-            let message =
-                format!("{typed:?} is no pairing code; it has six digits, and `antiphon access` shows it");
-            Failure::new(Exit::Usage, message)
-        })
-    });
     Ok(AgentConfig {
         name,
         hub: args.hub.map(|hub| hub.to_string()),
@@ -40,7 +72,7 @@ fn config(args: SpeakerArgs) -> Result<AgentConfig, Failure> {
         warp: args.local_clock.unwrap_or_default(),
         state_dir: dirs::state()?,
         runtime_dir: dirs::runtime()?,
-        code: code.transpose()?,
+        code: args.code.as_deref().map(code).transpose()?,
         open: args.open,
         codecs: args.codecs,
         bluetooth: None,

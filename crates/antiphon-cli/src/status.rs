@@ -4,7 +4,9 @@ use std::fmt::Write;
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use antiphon_api::{HubStatus, ProgrammeState, ProgrammeStatus, SpeakerStatus, Status, json};
+use antiphon_api::{
+    HubStatus, LinkState, LinkStats, ProgrammeState, ProgrammeStatus, SpeakerStatus, Status, json,
+};
 
 use crate::args::ReadArgs;
 use crate::exit::{Exit, Failure};
@@ -81,12 +83,57 @@ fn table(status: &Status) -> String {
     let heads = ["SPEAKER", "PLAYS", "RECEIVED", "LATE", "LOST", "RECOVERED", "CONCEALED", "UNDERRUNS"];
     row(&mut out, &heads, &PACKETS);
     status.speakers.iter().for_each(|speaker| packet_row(&mut out, speaker));
-    let lines: String = status.speakers.iter().filter_map(calibration_line).collect();
+    let links = status.speakers.iter().filter_map(link_lines);
+    let lines: String = links.chain(status.speakers.iter().filter_map(calibration_line)).collect();
     if !lines.is_empty() {
         out.push('\n');
         out.push_str(&lines);
     }
     out
+}
+
+/// How the link to a Bluetooth speaker stands, in words.
+fn link_lines(speaker: &SpeakerStatus) -> Option<String> {
+    let link = speaker.link.as_ref()?;
+    let name = shortened(&speaker.name, 20);
+    let state = match link.state {
+        LinkState::Up => format!("{}, packets of {:.1} ms", shortened(&link.codec, 28), link.packet_ms),
+        LinkState::Stalled => "its radio takes nothing at present".to_owned(),
+        LinkState::Connecting | LinkState::Unknown => "connecting".to_owned(),
+        LinkState::Down => format!("not connected: {}", shortened(&link.why, 160)),
+    };
+    let mut out = format!("{name}: {state}\n");
+    if matches!(link.state, LinkState::Up | LinkState::Stalled) {
+        // Writing to a string cannot fail.
+        let _ = writeln!(out, "  link: {}", link_counts(link));
+        let _ = writeln!(out, "  {}", link_facts(link));
+    }
+    Some(out)
+}
+
+fn link_counts(link: &LinkStats) -> String {
+    let mut said = format!("{} late, {} dropped, queue {:.1} packets", link.late, link.dropped, link.queue);
+    for (times, what) in [(link.left_out, "left out"), (link.skipped, "skipped")] {
+        if times > 0 {
+            let _ = write!(said, ", {times} times {what}");
+        }
+    }
+    said
+}
+
+fn link_facts(link: &LinkStats) -> String {
+    let ms = |us: i64| us as f64 / 1e3;
+    let delay = match (link.reported_us, link.assumed_us) {
+        (Some(reported), _) => format!("reports a delay of {:.0} ms", ms(reported)),
+        (None, Some(assumed)) => format!("reports no delay; {:.0} ms assumed", ms(assumed)),
+        (None, None) => "reports no delay".to_owned(),
+    };
+    let volume = match link.volume {
+        Some(volume) => format!("own volume {:.0} %", f64::from(volume) / 1.27),
+        None => "volume in software".to_owned(),
+    };
+    let battery = link.battery.map_or(String::new(), |percent| format!(", battery {percent} %"));
+    format!("{delay}, {volume}{battery}")
 }
 
 /// What a calibration does to a speaker, how old it is, and whether it still holds.
@@ -314,6 +361,27 @@ mod tests {
             ..ProgrammeStatus::default()
         };
         Status { schema: 1, hub, programme, speakers }
+    }
+
+    #[test]
+    fn a_link_is_said_in_words() {
+        let link = LinkStats {
+            state: LinkState::Up,
+            codec: "sbc mono 48000/29".into(),
+            packet_ms: 24.0,
+            late: 3,
+            queue: 1.2,
+            assumed_us: Some(150_000),
+            battery: Some(80),
+            ..LinkStats::default()
+        };
+        let up = link_lines(&SpeakerStatus { link: Some(link.clone()), ..speaker("desk") }).unwrap();
+        let wanted = "desk: sbc mono 48000/29, packets of 24.0 ms\n  link: 3 late, 0 dropped, queue 1.2 packets\n  \
+                      reports no delay; 150 ms assumed, volume in software, battery 80 %\n";
+        assert_eq!(up, wanted);
+        let down = LinkStats { state: LinkState::Down, why: "it is switched off".into(), ..link };
+        let down = link_lines(&SpeakerStatus { link: Some(down), ..speaker("desk") }).unwrap();
+        assert_eq!(down, "desk: not connected: it is switched off\n");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use antiphon_base::{Frames, Local, Role, Span, Timestamp};
 use antiphon_engine::{EngineEvent, SpeakerEngine, SpeakerEngineConfig};
 use antiphon_net::{Batch, Clock, UdpPort, Waiter, Warp, precise_timers, raw_now, real_time_priority};
 use antiphon_playout::{Controller, Renderer, RendererConfig};
-use antiphon_proto::session::{Codec, Hello, PROTOCOL, SpeakerMessage, SpeakerSettings};
+use antiphon_proto::session::{Codec, Hello, LinkState, PROTOCOL, SpeakerMessage, SpeakerSettings};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use crate::bluetooth::{BluetoothError, BluetoothHost};
@@ -107,6 +107,7 @@ struct Agent {
     wake_control: Arc<EventFd>,
     control: Option<JoinHandle<()>>,
     usage: UsageMeter,
+    link_state: Option<LinkState>,
 }
 
 impl Agent {
@@ -163,6 +164,7 @@ impl Agent {
             wake_control,
             control: Some(control),
             usage: UsageMeter::default(),
+            link_state: None,
         })
     }
 
@@ -181,6 +183,7 @@ impl Agent {
             self.take_control()?;
             self.engine.handle_timeout(self.clock.now());
             self.send();
+            self.watch_link();
         }
         Ok(())
     }
@@ -276,7 +279,17 @@ impl Agent {
         let mut stats = self.engine.stats(self.clock.now());
         (stats.cpu_percent, stats.rss_kb) = self.usage.read(raw_now());
         stats.link = self.output.link().map(Box::new);
+        // Nobody is in time who cannot be heard.
+        stats.synced &= stats.link.as_ref().is_none_or(|link| link.state == LinkState::Up);
         self.tell_control(ToControl::Send(Box::new(SpeakerMessage::Stats(stats))));
+    }
+
+    /// A hub may be waiting for the link, or somebody at the status: a change is told at once.
+    fn watch_link(&mut self) {
+        let state = self.output.link_state();
+        if std::mem::replace(&mut self.link_state, state) != state && self.hub.is_some() {
+            self.report();
+        }
     }
 
     fn tell_control(&self, message: ToControl) {

@@ -3,11 +3,10 @@
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener};
 use std::sync::Arc;
-use std::sync::mpsc::Receiver;
 
 use antiphon_audio::sink::SinkError;
-use antiphon_bluetooth::stream::Group;
-use antiphon_bluetooth::{LinkEvent, Member, ParseAddressError};
+use antiphon_bluetooth::stream::{Group, LinkSource};
+use antiphon_bluetooth::{Member, ParseAddressError};
 use antiphon_net::{Clock, Warp};
 
 /// Why Bluetooth speakers cannot be had.
@@ -43,7 +42,7 @@ impl BluetoothHost {
     ///
     /// # Errors
     /// Another process has this machine's speakers.
-    pub fn with_links(links: Receiver<LinkEvent>, warp: Warp) -> Result<Arc<Self>, BluetoothError> {
+    pub fn with_links(links: LinkSource, warp: Warp) -> Result<Arc<Self>, BluetoothError> {
         let owner = own()?;
         let mut random = [0; 4];
         getrandom::fill(&mut random).map_err(|e| BluetoothError::System(std::io::Error::other(e)))?;
@@ -53,8 +52,7 @@ impl BluetoothHost {
 
     /// TEMPORARY
     pub fn start(_members: Vec<Member>, warp: Warp) -> Result<Arc<Self>, BluetoothError> {
-        let (_s, r) = std::sync::mpsc::channel();
-        Self::with_links(r, warp)
+        Self::with_links(Box::new(|| None), warp)
     }
 
     /// The group.

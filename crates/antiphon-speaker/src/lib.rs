@@ -10,6 +10,8 @@ mod control;
 
 mod bluetooth;
 
+pub mod pairs;
+
 mod output;
 
 mod agent;

@@ -54,6 +54,12 @@ impl Output {
         if self.bluetooth.is_some() { stream::ASSUMED_DELAY } else { Span::ZERO }
     }
 
+    /// Whether its link is up, and if not, how it stands.
+    pub fn link_state(&self) -> Option<LinkState> {
+        let (host, member) = self.bluetooth.as_ref()?;
+        Some(state_of(host.group().state(member.address)))
+    }
+
     /// How its link stands, where it has one.
     pub fn link(&self) -> Option<LinkStats> {
         let (host, member) = self.bluetooth.as_ref()?;
@@ -78,15 +84,11 @@ fn member(config: &AgentConfig, address: &str) -> Result<(Arc<BluetoothHost>, Me
 fn link_stats(status: &LinkStatus, boot: u32) -> LinkStats {
     let us = |span: Span| span.as_ns() / 1_000;
     LinkStats {
-        state: match status.state {
-            stream::LinkState::Connecting => LinkState::Connecting,
-            stream::LinkState::Up => LinkState::Up,
-            stream::LinkState::Stalled => LinkState::Stalled,
-            stream::LinkState::Down => LinkState::Down,
-        },
+        state: state_of(status.state),
         why: status.why.clone(),
         needs_help: status.needs_help,
         reported_us: status.reported.map(us),
+        assumed_us: status.assumed.then(|| us(stream::ASSUMED_DELAY)),
         delay_us: us(status.delay),
         packet_ms: status.packet.as_ms_f64(),
         codec: status.sbc.as_ref().map(codec_text).unwrap_or_default(),
@@ -100,5 +102,14 @@ fn link_stats(status: &LinkStatus, boot: u32) -> LinkStats {
         queue: status.queue,
         volume: status.volume,
         battery: status.battery,
+    }
+}
+
+fn state_of(state: stream::LinkState) -> LinkState {
+    match state {
+        stream::LinkState::Connecting => LinkState::Connecting,
+        stream::LinkState::Up => LinkState::Up,
+        stream::LinkState::Stalled => LinkState::Stalled,
+        stream::LinkState::Down => LinkState::Down,
     }
 }

@@ -16,7 +16,7 @@ mod sender;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -32,6 +32,9 @@ pub use status::{ASSUMED_DELAY, LinkState, LinkStatus, codec_text};
 
 /// Sinks that may wait to be taken in: as many as anybody has speakers, twice over.
 const ERRANDS: usize = 64;
+
+/// Where link events come from: the next one, if there is one; it must not wait.
+pub type LinkSource = Box<dyn FnMut() -> Option<LinkEvent> + Send>;
 
 type Shared = Arc<Mutex<BTreeMap<Address, LinkStatus>>>;
 
@@ -50,7 +53,7 @@ impl Group {
     ///
     /// # Errors
     /// The system gives no thread.
-    pub fn start(clock: Clock<Local>, links: Receiver<LinkEvent>) -> Result<Self, SinkError> {
+    pub fn start(clock: Clock<Local>, links: LinkSource) -> Result<Self, SinkError> {
         let (attach, errands) = sync_channel(ERRANDS);
         let (shared, stop) = (Shared::default(), Arc::new(AtomicBool::new(false)));
         let mut sender = Sender::new(clock, errands, links, Arc::clone(&shared));
@@ -70,7 +73,13 @@ impl Group {
         Box::new(BluetoothSink { address, rate, channels, attach: self.attach.clone() })
     }
 
-    /// How the link to a speaker stands.
+    /// Whether the link to a speaker is up, and if not, how it stands.
+    pub fn state(&self, address: Address) -> LinkState {
+        let shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.get(&address).map_or(LinkState::Connecting, |status| status.state)
+    }
+
+    /// All that is known of the link to a speaker.
     pub fn status(&self, address: Address) -> LinkStatus {
         let shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
         shared.get(&address).cloned().unwrap_or_default()

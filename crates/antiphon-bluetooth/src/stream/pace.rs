@@ -434,3 +434,6 @@ impl Pace {
         self.regain_at = now + REGAIN;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, TryRecvError};
+use std::sync::mpsc::Receiver;
 
 use antiphon_audio::sink::{Render, SinkEvent};
 use antiphon_base::{Frames, Local, SampleRate, Span, Timestamp, True};
@@ -11,11 +11,11 @@ use antiphon_net::{Clock, precise_timers, raw_now, real_time_priority, sleep_unt
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::time::TimeSpec;
 
-use super::Shared;
 use super::pace::{Due, Form, Id, Pace, Slot};
 use super::packet::{HEADER, Headers, form_of};
 use super::socket::{Socket, Written};
 use super::status::{ASSUMED_DELAY, LinkState, LinkStatus};
+use super::{LinkSource, Shared};
 use crate::{Address, Down, Link, LinkEvent};
 
 /// From the start to the first packet: time for agents to attach.
@@ -56,7 +56,7 @@ struct Member {
 pub(super) struct Sender {
     clock: Clock<Local>,
     attach: Receiver<Attach>,
-    links: Receiver<LinkEvent>,
+    links: LinkSource,
     shared: Shared,
     pace: Pace,
     members: Vec<Member>,
@@ -70,7 +70,7 @@ impl Sender {
     pub fn new(
         clock: Clock<Local>,
         attach: Receiver<Attach>,
-        links: Receiver<LinkEvent>,
+        links: LinkSource,
         shared: Shared,
     ) -> Self {
         let now = raw_now();
@@ -187,11 +187,8 @@ impl Sender {
     }
 
     fn take_links(&mut self) {
-        loop {
-            match self.links.try_recv() {
-                Ok(event) => self.take_link(event),
-                Err(TryRecvError::Empty | TryRecvError::Disconnected) => return,
-            }
+        while let Some(event) = (self.links)() {
+            self.take_link(event);
         }
     }
 

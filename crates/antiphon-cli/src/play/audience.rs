@@ -63,7 +63,9 @@ fn absent(status: &Status, targets: &[SourceTarget]) -> Option<ErrorBody> {
     let known = || status.speakers.iter().map(|speaker| speaker.name.as_str());
     if targets.is_empty() && status.speakers.is_empty() {
         return Some(ErrorBody {
-            message: "no speaker has joined this hub; start one with `antiphon speaker --name NAME`".into(),
+            message: "no speaker has joined this hub; start one with `antiphon speaker --name NAME`, or save two Bluetooth \
+                      speakers with `antiphon pair`"
+                .into(),
             ..ErrorBody::unknown_speaker("", [])
         });
     }

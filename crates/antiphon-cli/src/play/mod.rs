@@ -15,12 +15,14 @@ mod keys;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use antiphon_api::{SourceCommand, SourceTarget};
+use antiphon_api::{Client, SourceCommand, SourceTarget};
 use antiphon_audio::source::{self, Problem, Source, SourceError, SourceSpec};
+use antiphon_speaker::pairs::{PairMember, Pairs};
 
 use crate::args::{AudienceArgs, PlayArgs};
 use crate::exit::{Exit, Failure};
-use crate::signals;
+use crate::members::{Cast, Manner, Members};
+use crate::{members, signals};
 
 /// Plays, until the end or until asked to stop.
 pub fn run(args: PlayArgs) -> Result<Exit, Failure> {
@@ -51,7 +53,12 @@ pub fn perform(
 ) -> Result<Exit, Failure> {
     let source = source::prefetch(source)
         .map_err(|error| Failure::failed(format!("cannot start the decoder: {error}")))?;
+    let pairs = members::saved()?;
+    let mut cast = members::cast(targets, &pairs)?;
     let (reach, client) = reach::Reach::new(on)?;
+    // They play as long as this does.
+    let _members = local_speakers(&mut cast, &pairs, &reach, &client)?;
+    let targets = cast.targets;
     if audience::wait(&client, &targets, reach.patience(), &stop)? == audience::Came::Interrupted {
         return Ok(Exit::Interrupted);
     }
@@ -68,6 +75,30 @@ pub fn perform(
     let keys = keys::Keys::open();
     let screen = screen::Screen::new(info, &open, keys.is_some());
     stream::Stream::connect((reach, client), source, open, screen, keys, stop)?.run()
+}
+
+/// Runs the Bluetooth speakers that are asked for and that nobody else runs: those named by address, and, where the
+/// hub is in this program, the saved ones. Where nobody is named, all that are saved play.
+fn local_speakers(
+    cast: &mut Cast,
+    pairs: &Pairs,
+    reach: &reach::Reach,
+    client: &Client,
+) -> Result<Option<Members>, Failure> {
+    let mut run = std::mem::take(&mut cast.named);
+    if reach.is_own() {
+        let saved = std::mem::take(&mut cast.saved);
+        run.extend(if cast.targets.is_empty() { members::all(pairs) } else { saved });
+    }
+    if run.is_empty() {
+        return Ok(None);
+    }
+    if cast.targets.is_empty() {
+        let target = |member: &PairMember| SourceTarget { name: member.speaker.clone(), role: Some(member.role) };
+        cast.targets = run.iter().map(target).collect();
+    }
+    let manner = Manner { hub: Some(client.hub().to_string()), ..Manner::default() };
+    Members::start(&run, &manner).map(Some)
 }
 
 fn source_spec(args: &PlayArgs) -> Result<SourceSpec, Failure> {

@@ -39,6 +39,11 @@ impl Reach {
         Ok((reach, client))
     }
 
+    /// Whether the hub is inside this program.
+    pub fn is_own(&self) -> bool {
+        self.own.is_some()
+    }
+
     /// How long its speakers may take to come.
     pub fn patience(&self) -> Duration {
         if self.own.is_some() { audience::NEW_HUB } else { audience::RUNNING_HUB }

@@ -372,7 +372,11 @@ pub struct LinkStats {
     /// The delay that the loudspeaker reports, in microseconds; absent while it reports none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reported_us: Option<i64>,
-    /// From sending to sound, as reckoned with, in microseconds.
+    /// The delay that is assumed while it reports none, in microseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub assumed_us: Option<i64>,
+    /// From sending to sound, as reckoned with, in microseconds: the codec's delay, and what is reported
+    /// or assumed.
     pub delay_us: i64,
     /// How long one packet lasts, in milliseconds.
     pub packet_ms: f64,
@@ -406,6 +410,7 @@ impl LinkStats {
             *text = shortened(text, MAX_TEXT);
         }
         self.reported_us = self.reported_us.map(|us| us.clamp(0, MAX_LATENCY_US));
+        self.assumed_us = self.assumed_us.map(|us| us.clamp(0, MAX_LATENCY_US));
         self.delay_us = self.delay_us.clamp(0, MAX_LATENCY_US);
         for figure in [&mut self.packet_ms, &mut self.queue] {
             *figure = if figure.is_finite() { figure.clamp(0.0, 1e6) } else { 0.0 };
