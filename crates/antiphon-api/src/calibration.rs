@@ -158,7 +158,11 @@ impl CalibratedThrough {
             .map(|(what, then, now)| format!("its {what} was {then} and is {now}"))
             .collect();
         if said.is_empty() {
-            return self.link.as_ref().zip(present.link.as_ref()).and_then(|(then, now)| then.difference(now));
+            return self
+                .link
+                .as_ref()
+                .zip(present.link.as_ref())
+                .and_then(|(then, now)| then.difference(now));
         }
         Some(format!("{}: calibrate again", said.join(", ")))
     }
@@ -182,8 +186,12 @@ mod tests {
 
     #[test]
     fn what_was_measured_through_another_codec_says_so() {
-        let then =
-            CalibratedThrough { codec: Codec::L24, output: "null:".into(), software: "antiphon 1".into(), link: None };
+        let then = CalibratedThrough {
+            codec: Codec::L24,
+            output: "null:".into(),
+            software: "antiphon 1".into(),
+            link: None,
+        };
         assert_eq!(then.difference(&then.clone()), None);
         let now = CalibratedThrough { codec: Codec::Opus, ..then.clone() };
         assert_eq!(then.difference(&now).unwrap(), "its codec was l24 and is opus: calibrate again");

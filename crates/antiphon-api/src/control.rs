@@ -56,6 +56,9 @@ pub struct SpeakerPatch {
     /// Silenced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub muted: Option<bool>,
+    /// Its loudspeaker's own volume, 0 to 100 percent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub volume: Option<u8>,
     /// Delay in microseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delay_us: Option<i64>,

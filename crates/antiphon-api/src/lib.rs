@@ -36,8 +36,8 @@ mod source_link;
 pub use address::{DEFAULT_PORT, HubAddress, ParseHubAddressError};
 pub use antiphon_proto::session::{LinkState, LinkStats};
 pub use calibration::{
-    CalibratedLink, CalibratedThrough, CalibrationGrade, CalibrationMethod, CalibrationReply, CalibrationRequest,
-    CalibrationStatus, NamedCalibration, SpeakerCalibration,
+    CalibratedLink, CalibratedThrough, CalibrationGrade, CalibrationMethod, CalibrationReply,
+    CalibrationRequest, CalibrationStatus, NamedCalibration, SpeakerCalibration,
 };
 pub use client::{ApiError, Client};
 pub use control::{

@@ -117,6 +117,9 @@ pub struct SpeakerStatus {
     pub gain_db: f32,
     /// Silenced.
     pub muted: bool,
+    /// Its loudspeaker's own volume in percent, where somebody has set it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub volume: Option<u8>,
     /// Plays this much later (negative: earlier) than the programme, in microseconds, its
     /// calibration apart.
     pub delay_us: i64,

@@ -54,7 +54,7 @@ pub enum Verb {
     /// List the speakers
     Speakers(ReadArgs),
 
-    /// Set a speaker's volume: 0dB, -6.5dB, mute or unmute
+    /// Set a speaker's volume: 0dB, -6.5dB, 40%, mute or unmute
     Volume(VolumeArgs),
 
     /// Let a speaker play later (or earlier): 2.5ms, -300us
@@ -248,7 +248,7 @@ pub struct VolumeArgs {
     /// The speaker
     #[arg(value_name = "NAME")]
     pub name: String,
-    /// 0dB is as the source; mute and unmute keep the volume
+    /// 0dB is as the source, by gain; 40% is of the loudspeaker's own; mute and unmute keep both
     #[arg(value_name = "VOLUME", allow_hyphen_values = true)]
     pub volume: Volume,
     /// Where to ask

@@ -45,7 +45,7 @@ pub fn run(args: HubArgs) -> Result<Exit, Failure> {
 
 /// The saved Bluetooth speakers, in this program. A hub serves others without them just as well.
 fn saved_speakers(hub: &HubHandle) -> Option<Members> {
-    let start = || {
+    let start = || -> Result<Option<Members>, Failure> {
         let saved = members::all(&members::saved()?);
         if saved.is_empty() {
             return Ok(None);
@@ -53,7 +53,7 @@ fn saved_speakers(hub: &HubHandle) -> Option<Members> {
         let manner = Manner { hub: Some(hub.addr().to_string()), ..Manner::default() };
         Members::start(&saved, &manner).map(Some)
     };
-    start().unwrap_or_else(|failure: Failure| {
+    start().unwrap_or_else(|failure| {
         terminal::note(&format!("the saved Bluetooth speakers do not play here: {failure}"));
         None
     })

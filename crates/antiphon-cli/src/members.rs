@@ -70,13 +70,16 @@ impl Members {
                 Some(Failure::new(Exit::NotPermitted, format!("speaker {name}: {error}")))
             }
             Ok(Err(error)) => Some(Failure::failed(format!("speaker {name}: {error}"))),
-            Err(_) => Some(Failure::failed(format!("speaker {name} panicked; this is a fault of the program"))),
+            Err(_) => {
+                Some(Failure::failed(format!("speaker {name} panicked; this is a fault of the program")))
+            }
         }
     }
 
     fn spawn(&mut self, config: AgentConfig) -> Result<(), Failure> {
         let (name, stop) = (config.name.clone(), Arc::new(AtomicBool::new(false)));
-        let (thread, raised) = (std::thread::Builder::new().name(format!("speaker {name}")), Arc::clone(&stop));
+        let (thread, raised) =
+            (std::thread::Builder::new().name(format!("speaker {name}")), Arc::clone(&stop));
         let spawned = thread.spawn(move || antiphon_speaker::run(config, raised));
         let spawned = spawned.map_err(|error| Failure::failed(format!("cannot start a thread: {error}")))?;
         self.agents.push(Agent { name, stop, thread: Some(spawned) });

@@ -47,8 +47,10 @@ pub fn parse_signed_span(text: &str) -> Result<Span, String> {
 /// What `volume` sets.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Volume {
-    /// In decibels.
+    /// In decibels, against the source.
     Gain(f32),
+    /// The loudspeaker's own, of its loudest.
+    Percent(u8),
     /// Silent.
     Mute,
     /// Not silent.
@@ -65,10 +67,16 @@ impl FromStr for Volume {
             "unmute" | "on" => return Ok(Self::Unmute),
             _ => {}
         }
+        if let Some(percent) = lower.strip_suffix('%') {
+            let percent = percent.trim().parse::<u8>().ok().filter(|percent| *percent <= 100);
+            return percent.map(Self::Percent).ok_or_else(|| {
+                format!("{:?} is no volume of a loudspeaker; write 0% to 100%", shortened(text))
+            });
+        }
         let gain = number(lower.strip_suffix("db").unwrap_or(&lower)).map(|gain| gain as f32);
         gain.map(Self::Gain).ok_or_else(|| {
             format!(
-                "{:?} is no volume; write decibels such as -6dB or 0dB, or mute, or unmute",
+                "{:?} is no volume; write decibels such as -6dB or 0dB, or 40%, mute or unmute",
                 shortened(text)
             )
         })

@@ -11,6 +11,7 @@ use crate::{find, terminal};
 pub fn volume(args: &VolumeArgs) -> Result<Exit, Failure> {
     let patch = match args.volume {
         Volume::Gain(gain) => SpeakerPatch { gain_db: Some(gain), ..SpeakerPatch::default() },
+        Volume::Percent(percent) => SpeakerPatch { volume: Some(percent), ..SpeakerPatch::default() },
         Volume::Mute => SpeakerPatch { muted: Some(true), ..SpeakerPatch::default() },
         Volume::Unmute => SpeakerPatch { muted: Some(false), ..SpeakerPatch::default() },
     };
@@ -66,8 +67,9 @@ pub fn access(args: &HubOnlyArgs) -> Result<Exit, Failure> {
 fn set(at: &HubOnlyArgs, name: &str, patch: &SpeakerPatch) -> Result<Exit, Failure> {
     let speaker = find::client(at.hub.as_ref())?.set_speaker(name, patch)?;
     let muted = if speaker.muted { ", muted" } else { "" };
+    let volume = speaker.volume.map_or(String::new(), |percent| format!(" at {percent} %"));
     say(&format!(
-        "{}: {}, {}, {:+} dB{muted}, delay {} ms",
+        "{}: {}, {}, {:+} dB{volume}{muted}, delay {} ms",
         speaker.name,
         speaker.role,
         speaker.codec,

@@ -53,7 +53,8 @@ fn run_pair(name: &str, args: SpeakerArgs) -> Result<Exit, Failure> {
 
 fn code(typed: &str) -> Result<String, Failure> {
     typed_code(typed).ok_or_else(|| {
-        let message = format!("{typed:?} is no pairing code; it has six digits, and `antiphon access` shows it");
+        let message =
+            format!("{typed:?} is no pairing code; it has six digits, and `antiphon access` shows it");
         Failure::new(Exit::Usage, message)
     })
 }

@@ -303,6 +303,7 @@ mod tests {
             codec: Codec::Flac,
             gain_db: -6.0,
             muted: false,
+            volume: None,
             delay_us: 0,
             latency_us: 2_000_000,
             output: "virtual:/tmp/a-rather-long-path/right.wav?ppm=+40&period=256".into(),

@@ -42,6 +42,7 @@ pub fn speaker(snapshot: SpeakerSnapshot) -> SpeakerStatus {
         codec: snapshot.settings.codec,
         gain_db: snapshot.settings.gain_db,
         muted: snapshot.settings.muted,
+        volume: snapshot.settings.volume,
         delay_us: snapshot.settings.delay_us,
         latency_us: snapshot.settings.latency_us,
         output: snapshot.output,
@@ -72,6 +73,9 @@ pub fn change(patch: &SpeakerPatch) -> Result<SettingsChange, ErrorBody> {
             "a volume of {gain} dB is out of range: use {MIN_GAIN_DB} to +{MAX_GAIN_DB} dB"
         ));
     }
+    if let Some(percent) = patch.volume.filter(|percent| *percent > 100) {
+        return refused(format!("a volume of {percent} % is out of range: use 0 to 100 %"));
+    }
     if let Some(delay) = patch.delay_us
         && !(-MAX_DELAY_US..=MAX_DELAY_US).contains(&delay)
     {
@@ -82,6 +86,7 @@ pub fn change(patch: &SpeakerPatch) -> Result<SettingsChange, ErrorBody> {
         role: patch.role,
         gain_db: patch.gain_db,
         muted: patch.muted,
+        volume: patch.volume,
         delay_us: patch.delay_us,
         codec: patch.codec,
     })

@@ -134,9 +134,8 @@ mod tests {
 
     #[test]
     fn a_commanded_move_is_a_cross_fade_however_far_and_waits_for_media_only_where_they_will_come() {
-        let moving = |error, has_media, waited| {
-            decide(&View { has_media, moving: Some(waited), ..view(Some(error)) })
-        };
+        let moving =
+            |error, has_media, waited| decide(&View { has_media, moving: Some(waited), ..view(Some(error)) });
         assert_eq!([moving(9_600.0, true, 0.0), moving(-9_600.0, true, 0.0)], [Decision::Move; 2]);
         assert_eq!(moving(-9_600.0, false, 4_800.0), Decision::Hold);
         assert_eq!(moving(-9_600.0, false, 48_001.0), Decision::Reprime);

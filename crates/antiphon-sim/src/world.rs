@@ -61,6 +61,8 @@ pub enum Action {
     Seek(f64),
     /// A speaker's own delay is set, in microseconds.
     Delay(usize, i64),
+    /// A speaker's output says that so much lies between its converter and the sound.
+    OutputDelay(usize, Span),
     /// A speaker's gain is set, in decibels.
     Gain(usize, f32),
     /// A speaker's sound card stands still.
@@ -353,6 +355,11 @@ impl World {
                 self.feed();
             }
             Action::Delay(index, delay_us) => self.change(index, |s| s.delay_us = Some(delay_us)),
+            Action::OutputDelay(index, delay) => {
+                let speaker = &mut self.speakers[index];
+                let now = speaker.clock.at(self.now);
+                speaker.engine.set_output_delay(now, delay);
+            }
             Action::Gain(index, gain_db) => self.change(index, |s| s.gain_db = Some(gain_db)),
             Action::Stall(index, span) => self.speakers[index].card.stall(span),
             Action::Restart => self.restart(),

@@ -102,6 +102,44 @@ fn last_sound_before(world: &World, index: usize, limit: Span) -> f64 {
     recording.timeline.ns_at(last as f64, Timestamp::ZERO) / 1e9
 }
 
+/// A tone of 997 Hz on both, with two Bluetooth-like speakers: the left one's delay is reported as 120 ms,
+/// and as `then` in the middle.
+fn with_a_delay_report(then: Option<Span>) -> World {
+    let scenario = Scenario { latency: Span::from_ms(500), ..Scenario::default() };
+    let mut world = scenario.world();
+    world.script(s(1.0), Action::OutputDelay(0, Span::from_ms(120)));
+    if let Some(then) = then {
+        world.script(s(15.0), Action::OutputDelay(0, then));
+    }
+    world.run_until(START);
+    let turn = |frame: i32| f64::from(frame % 48_000) / 48_000.0 * 997.0 * std::f64::consts::TAU;
+    let tone: Vec<f32> = (0..48_000 * 14).flat_map(|n| [(turn(n).sin() * 0.5) as f32; 2]).collect();
+    world.play(tone);
+    world.run_until(s(20.0));
+    world
+}
+
+/// The largest fourth difference: what a click leaves and a low tone does not.
+fn roughness(sound: &[f32]) -> f32 {
+    sound.windows(5).map(|w| (w[0] - 4.0 * w[1] + 6.0 * w[2] - 4.0 * w[3] + w[4]).abs()).fold(0.0, f32::max)
+}
+
+#[test]
+fn a_delay_report_that_changes_moves_one_speaker_without_a_click_and_leaves_the_other_alone() {
+    let right = |world: &World| world.recording(1).expect("it recorded").samples;
+    let unmoved = right(&with_a_delay_report(None));
+    for then in [Span::from_ms(250), Span::from_ms(20)] {
+        let mut world = with_a_delay_report(Some(then));
+        let left = world.recording(0).expect("it recorded").samples;
+        let around = &left[48_000 * 14..48_000 * 17];
+        assert!(roughness(around) < 3e-3, "{then:?}: a click of {}", roughness(around));
+        assert!(around.chunks(480).all(|part| part.iter().any(|x| x.abs() > 0.1)), "{then:?}: a gap");
+        let stats = world.stats(0);
+        assert_eq!((stats.slips, stats.reprimes), (0, 0), "it was commanded");
+        assert!(right(&world) == unmoved, "{then:?}: the other speaker noticed");
+    }
+}
+
 #[test]
 fn a_seek_goes_on_in_time_from_the_other_place() {
     let (_, report) = played(&[(s(15.0), Action::Seek(25.0))]);

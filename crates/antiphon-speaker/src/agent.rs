@@ -262,17 +262,22 @@ impl Agent {
         while let Some(event) = self.engine.poll_event() {
             match event {
                 EngineEvent::HubSilent => self.tell_control(ToControl::Reconnect),
-                EngineEvent::Settings(settings) => tracing::info!(
-                    "role {}, gain {:+.1} dB{}, delay {:+.3} ms, codec {}",
-                    settings.role,
-                    settings.gain_db,
-                    if settings.muted { " (muted)" } else { "" },
-                    settings.delay_us as f64 / 1e3,
-                    settings.codec
-                ),
+                EngineEvent::Settings(settings) => self.take_settings(&settings),
                 EngineEvent::StatsDue => self.report(),
             }
         }
+    }
+
+    fn take_settings(&mut self, settings: &SpeakerSettings) {
+        let muted = if settings.muted { " (muted)" } else { "" };
+        tracing::info!(
+            "role {}, gain {:+.1} dB{muted}, delay {:+.3} ms, codec {}",
+            settings.role,
+            settings.gain_db,
+            settings.delay_us as f64 / 1e3,
+            settings.codec
+        );
+        self.output.set_volume(settings.volume);
     }
 
     fn report(&mut self) {
@@ -286,6 +291,7 @@ impl Agent {
 
     /// A hub may be waiting for the link, or somebody at the status: a change is told at once.
     fn watch_link(&mut self) {
+        self.engine.set_own_volume(self.output.has_volume());
         let state = self.output.link_state();
         if std::mem::replace(&mut self.link_state, state) != state && self.hub.is_some() {
             self.report();
@@ -353,11 +359,7 @@ fn open(output: &Output) -> Result<Opened, SinkError> {
     Ok(Opened { running: sink.start(render, to_agent)?, events, controller, config })
 }
 
-fn control_config(
-    config: &AgentConfig,
-    output: &SpeakerEngineConfig,
-    min_latency: Span,
-) -> ControlConfig {
+fn control_config(config: &AgentConfig, output: &SpeakerEngineConfig, min_latency: Span) -> ControlConfig {
     ControlConfig {
         hub: config.hub.clone(),
         runtime_dir: config.runtime_dir.clone(),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use antiphon_audio::sink::SinkError;
 use antiphon_bluetooth::stream::{Group, LinkSource};
-use antiphon_bluetooth::{Member, ParseAddressError};
+use antiphon_bluetooth::{Address, Bluetooth, Member, ParseAddressError, Served, Trouble};
 use antiphon_net::{Clock, Warp};
 
 /// Why Bluetooth speakers cannot be had.
@@ -15,6 +15,9 @@ pub enum BluetoothError {
     /// No address.
     #[error(transparent)]
     Address(#[from] ParseAddressError),
+    /// BlueZ, or the way to it.
+    #[error(transparent)]
+    Trouble(#[from] Trouble),
     /// Two processes would send two streams at two paces.
     #[error(
         "another Antiphon program on this machine plays on its Bluetooth speakers (a hub, a player or a speaker); \
@@ -32,32 +35,44 @@ pub enum BluetoothError {
 /// The Bluetooth speakers of this machine, in this process.
 #[derive(Debug)]
 pub struct BluetoothHost {
+    /// Ends before the links are released: nobody writes to them then.
     group: Group,
+    served: Served,
     boot: u32,
     _owner: UnixListener,
 }
 
 impl BluetoothHost {
-    /// A group whose links come by `links`.
+    /// Connects `members` and keeps them connected, for as long as this lives.
     ///
     /// # Errors
-    /// Another process has this machine's speakers.
-    pub fn with_links(links: LinkSource, warp: Warp) -> Result<Arc<Self>, BluetoothError> {
+    /// There is no bus, or another process has this machine's speakers.
+    pub fn start(members: Vec<Member>, warp: Warp) -> Result<Arc<Self>, BluetoothError> {
         let owner = own()?;
+        let (served, events) = Bluetooth::connect()?.serve(members)?;
+        Self::over(owner, served, Box::new(move || events.try_recv()), warp)
+    }
+
+    fn over(
+        owner: UnixListener,
+        served: Served,
+        links: LinkSource,
+        warp: Warp,
+    ) -> Result<Arc<Self>, BluetoothError> {
         let mut random = [0; 4];
         getrandom::fill(&mut random).map_err(|e| BluetoothError::System(std::io::Error::other(e)))?;
         let group = Group::start(Clock::new(warp), links)?;
-        Ok(Arc::new(Self { group, boot: u32::from_ne_bytes(random), _owner: owner }))
-    }
-
-    /// TEMPORARY
-    pub fn start(_members: Vec<Member>, warp: Warp) -> Result<Arc<Self>, BluetoothError> {
-        Self::with_links(Box::new(|| None), warp)
+        Ok(Arc::new(Self { group, served, boot: u32::from_ne_bytes(random), _owner: owner }))
     }
 
     /// The group.
     pub fn group(&self) -> &Group {
         &self.group
+    }
+
+    /// Sets a speaker's own volume, 0 to 127; one without stays as it is.
+    pub fn set_volume(&self, address: Address, volume: u8) {
+        self.served.set_volume(address, volume);
     }
 
     /// Tells this run of the program from others.

@@ -20,8 +20,8 @@ mod process;
 
 mod load;
 
-pub use bluetooth::{BluetoothError, BluetoothHost};
 pub use agent::{AgentConfig, AgentError, run};
+pub use bluetooth::{BluetoothError, BluetoothHost};
 pub use load::{LoadConfig, LoadReport, load};
 pub use process::{Usage, UsageMeter};
 pub use store::{SpeakerStore, StoreError};

@@ -18,6 +18,8 @@ pub(crate) struct Output {
     uri: OutputUri,
     clock: Clock<Local>,
     bluetooth: Option<(Arc<BluetoothHost>, Member)>,
+    /// What its loudspeaker's volume was last asked to be, in percent.
+    volume: Option<u8>,
 }
 
 impl Output {
@@ -30,7 +32,7 @@ impl Output {
             OutputUri::Bluetooth(address) => Some(member(config, address)?),
             _ => None,
         };
-        Ok(Self { uri: config.output.clone(), clock: clock.clone(), bluetooth })
+        Ok(Self { uri: config.output.clone(), clock: clock.clone(), bluetooth, volume: None })
     }
 
     /// Its name.
@@ -58,6 +60,21 @@ impl Output {
     pub fn link_state(&self) -> Option<LinkState> {
         let (host, member) = self.bluetooth.as_ref()?;
         Some(state_of(host.group().state(member.address)))
+    }
+
+    /// Whether the loudspeaker has a volume of its own.
+    pub fn has_volume(&self) -> bool {
+        self.bluetooth.as_ref().is_some_and(|(host, member)| host.group().has_volume(member.address))
+    }
+
+    /// Sets the loudspeaker's own volume, in percent, where it has one; on its return, if it is away.
+    pub fn set_volume(&mut self, percent: Option<u8>) {
+        let Some((host, member)) = &self.bluetooth else { return };
+        // Other settings change too, and its keys have moved it meanwhile: only a new wish is one.
+        if let Some(percent) = percent.filter(|_| self.volume != percent) {
+            host.set_volume(member.address, (u16::from(percent) * 127 / 100) as u8);
+        }
+        self.volume = percent;
     }
 
     /// How its link stands, where it has one.

@@ -51,7 +51,9 @@ pub struct Pairs {
 #[derive(Debug, thiserror::Error)]
 pub enum PairsError {
     /// The system refused.
-    #[error("cannot {verb} {path}: {source}; give this user access, or name another directory with ANTIPHON_STATE_DIR")]
+    #[error(
+        "cannot {verb} {path}: {source}; give this user access, or name another directory with ANTIPHON_STATE_DIR"
+    )]
     Io {
         /// What was tried.
         verb: &'static str,
@@ -61,7 +63,9 @@ pub enum PairsError {
         source: std::io::Error,
     },
     /// It is left as it is.
-    #[error("{path} does not read as saved Bluetooth speakers ({why}); mend it, or move it away and run `antiphon pair` again")]
+    #[error(
+        "{path} does not read as saved Bluetooth speakers ({why}); mend it, or move it away and run `antiphon pair` again"
+    )]
     Corrupt {
         /// Which file.
         path: PathBuf,
@@ -97,7 +101,8 @@ impl Pair {
         }
         for (n, member) in self.member.iter().enumerate() {
             let earlier = &self.member[..n];
-            if earlier.iter().any(|other| other.address == member.address || other.speaker == member.speaker) {
+            if earlier.iter().any(|other| other.address == member.address || other.speaker == member.speaker)
+            {
                 return senseless(format!("{:?} is in {:?} twice", member.speaker, self.name));
             }
         }
@@ -152,7 +157,8 @@ impl Pairs {
         let text = toml::to_string(&file)
             .map_err(|e| PairsError::Corrupt { path: path.clone(), why: e.to_string() })?;
         let beside = path.with_extension("new");
-        let open = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside);
+        let open =
+            std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside);
         let mut out = open.map_err(io("write"))?;
         out.write_all(text.as_bytes()).and_then(|()| out.sync_all()).map_err(io("write"))?;
         std::fs::rename(&beside, &path).map_err(io("replace"))

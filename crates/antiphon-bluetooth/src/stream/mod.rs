@@ -79,6 +79,12 @@ impl Group {
         shared.get(&address).map_or(LinkState::Connecting, |status| status.state)
     }
 
+    /// Whether a speaker is known to have a volume of its own.
+    pub fn has_volume(&self, address: Address) -> bool {
+        let shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.get(&address).is_some_and(|status| status.volume.is_some())
+    }
+
     /// All that is known of the link to a speaker.
     pub fn status(&self, address: Address) -> LinkStatus {
         let shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);

@@ -33,9 +33,9 @@ use antiphon_base::{Frames, SampleRate, Span, Timestamp, True};
 /// late it is still in time at all of them, and the radio has 20 ms to repeat itself.
 pub const LATE: Span = Span::from_ms(80);
 
-/// How far the group may lag behind nominal because of one link: together with [`LATE`] what a short
-/// fade of the radio takes, and no more than a fair part of any buffer.
-pub const LAG_MOST: Span = Span::from_ms(40);
+/// How far the group may lag behind nominal because of one link: two packets of the usual length, and no
+/// more than half of what any speaker buffers.
+pub const LAG_MOST: Span = Span::from_ms(50);
 
 /// A lagging group makes good a packet this often: a speaker whose rate follows its buffer takes
 /// seconds to, and is not disturbed.
@@ -247,7 +247,11 @@ impl Pace {
             if sender_is_late {
                 self.drop_one(now, packet);
             } else if self.has_stalled(now) {
-                if self.lag + packet > LAG_MOST { self.leave_out_stalled(now) } else { self.drop_one(now, packet) }
+                if self.lag + packet > LAG_MOST {
+                    self.leave_out_stalled(now)
+                } else {
+                    self.drop_one(now, packet)
+                }
             } else {
                 return Due::Now(self.take(index, due));
             }

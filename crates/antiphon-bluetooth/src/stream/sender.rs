@@ -49,6 +49,8 @@ struct Member {
     id: Id,
     sink: Option<Attach>,
     link: Option<Open>,
+    /// The delay that the sink's agent was told.
+    told: Option<Span>,
     status: LinkStatus,
 }
 
@@ -67,12 +69,7 @@ pub(super) struct Sender {
 }
 
 impl Sender {
-    pub fn new(
-        clock: Clock<Local>,
-        attach: Receiver<Attach>,
-        links: LinkSource,
-        shared: Shared,
-    ) -> Self {
+    pub fn new(clock: Clock<Local>, attach: Receiver<Attach>, links: LinkSource, shared: Shared) -> Self {
         let now = raw_now();
         Self {
             clock,
@@ -176,7 +173,8 @@ impl Sender {
     fn take_sinks(&mut self) {
         while let Ok(sink) = self.attach.try_recv() {
             let member = self.member(sink.address);
-            member.sink = Some(sink);
+            (member.sink, member.told) = (Some(sink), None);
+            member.part_if_unlike();
             member.tell_delay();
         }
         for member in &mut self.members {
@@ -224,7 +222,7 @@ impl Sender {
         }
         let id = self.pace.add(Form::USUAL);
         let status = LinkStatus { delay: ASSUMED_DELAY, assumed: true, ..LinkStatus::default() };
-        self.members.push(Member { address, id, sink: None, link: None, status });
+        self.members.push(Member { address, id, sink: None, link: None, told: None, status });
         self.members.len() - 1
     }
 
@@ -264,10 +262,14 @@ impl Member {
             socket: Socket::new(link.socket, longest),
             encoder: SbcEncoder::new(link.sbc),
         });
-        if let Some(sink) = self.sink.as_mut().filter(|sink| sink.rate != link.sbc.rate()) {
-            // What it renders has the wrong rate. It stops, and another one comes in its place.
-            tell(sink, SinkEvent::Reopen);
-            self.sink = None;
+        self.part_if_unlike();
+    }
+
+    /// A sink that renders at another rate than the link's stops, and another one comes in its place.
+    fn part_if_unlike(&mut self) {
+        let Some(link) = &self.link else { return };
+        if let Some(mut sink) = self.sink.take_if(|sink| sink.rate != link.encoder.params().rate()) {
+            tell(&mut sink, SinkEvent::Reopen);
         }
     }
 
@@ -283,7 +285,10 @@ impl Member {
         let codec = self.status.sbc.map_or(Span::ZERO, |sbc| codec_delay(&sbc));
         self.status.assumed = self.status.reported.is_none();
         self.status.delay = codec + self.status.reported.unwrap_or(ASSUMED_DELAY);
-        if let Some(sink) = &mut self.sink {
+        let delay = Some(self.status.delay);
+        if let Some(sink) = &mut self.sink
+            && std::mem::replace(&mut self.told, delay) != delay
+        {
             tell(sink, SinkEvent::Delay(self.status.delay));
         }
     }

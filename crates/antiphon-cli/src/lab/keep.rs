@@ -200,6 +200,8 @@ mod tests {
             codec: Codec::L24,
             gain_db: 0.0,
             muted: false,
+            volume: None,
+            link: None,
             delay_us: 0,
             latency_us: 200_000,
             output: String::new(),

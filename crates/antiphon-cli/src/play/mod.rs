@@ -55,9 +55,9 @@ pub fn perform(
         .map_err(|error| Failure::failed(format!("cannot start the decoder: {error}")))?;
     let pairs = members::saved()?;
     let mut cast = members::cast(targets, &pairs)?;
-    let (reach, client) = reach::Reach::new(on)?;
-    // They play as long as this does.
-    let _members = local_speakers(&mut cast, &pairs, &reach, &client)?;
+    let (mut reach, client) = reach::Reach::new(on)?;
+    let members = local_speakers(&mut cast, &pairs, &reach, &client)?;
+    reach.adopt(members);
     let targets = cast.targets;
     if audience::wait(&client, &targets, reach.patience(), &stop)? == audience::Came::Interrupted {
         return Ok(Exit::Interrupted);
@@ -94,7 +94,8 @@ fn local_speakers(
         return Ok(None);
     }
     if cast.targets.is_empty() {
-        let target = |member: &PairMember| SourceTarget { name: member.speaker.clone(), role: Some(member.role) };
+        let target =
+            |member: &PairMember| SourceTarget { name: member.speaker.clone(), role: Some(member.role) };
         cast.targets = run.iter().map(target).collect();
     }
     let manner = Manner { hub: Some(client.hub().to_string()), ..Manner::default() };

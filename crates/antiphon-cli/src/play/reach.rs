@@ -9,6 +9,7 @@ use antiphon_hub::{HubDaemon, HubHandle, HubOptions};
 use super::audience;
 use crate::args::AudienceArgs;
 use crate::exit::Failure;
+use crate::members::Members;
 use crate::{dirs, find, terminal};
 
 /// As `antiphon hub` has it.
@@ -19,6 +20,8 @@ const DEFAULT_LATENCY: Span = Span::from_ms(200);
 pub struct Reach {
     named: Option<HubAddress>,
     latency: Option<Span>,
+    /// Speakers inside this program; they end before their hub.
+    members: Option<Members>,
     /// The hub inside this program; it ends with this.
     own: Option<HubHandle>,
 }
@@ -29,7 +32,7 @@ impl Reach {
     /// # Errors
     /// None of them can be had.
     pub fn new(args: &AudienceArgs) -> Result<(Self, Client), Failure> {
-        let mut reach = Self { named: args.hub.clone(), latency: args.latency, own: None };
+        let mut reach = Self { named: args.hub.clone(), latency: args.latency, members: None, own: None };
         if let Some(client) = reach.client()? {
             return Ok((reach, client));
         }
@@ -42,6 +45,11 @@ impl Reach {
     /// Whether the hub is inside this program.
     pub fn is_own(&self) -> bool {
         self.own.is_some()
+    }
+
+    /// Keeps speakers that run inside this program for as long as this lives.
+    pub fn adopt(&mut self, members: Option<Members>) {
+        self.members = members;
     }
 
     /// How long its speakers may take to come.

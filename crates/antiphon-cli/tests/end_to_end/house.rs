@@ -124,6 +124,11 @@ impl House {
         }
     }
 
+    /// Whether there is a hub.
+    pub fn is_there(&self) -> bool {
+        self.address().is_some()
+    }
+
     pub fn client(&self) -> Client {
         Client::new(self.address().expect("a hub").into())
     }

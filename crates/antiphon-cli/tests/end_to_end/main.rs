@@ -6,4 +6,6 @@ mod sentences;
 
 mod playing;
 
+mod bluetooth;
+
 mod lab;

@@ -56,6 +56,7 @@ impl HubEngine {
             role: change.role.unwrap_or(old.role),
             gain_db: change.gain_db.unwrap_or(old.gain_db),
             muted: change.muted.unwrap_or(old.muted),
+            volume: change.volume.or(old.volume),
             delay_us: change.delay_us.unwrap_or(old.delay_us),
             codec: change.codec.unwrap_or(old.codec),
             ..old

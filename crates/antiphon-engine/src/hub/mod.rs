@@ -96,6 +96,8 @@ pub struct SettingsChange {
     pub gain_db: Option<f32>,
     /// Silent, with its gain kept.
     pub muted: Option<bool>,
+    /// Its loudspeaker's own volume, in percent.
+    pub volume: Option<u8>,
     /// Microseconds later than the timeline; negative is earlier.
     pub delay_us: Option<i64>,
     /// How its audio is encoded.

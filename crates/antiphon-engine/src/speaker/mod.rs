@@ -88,6 +88,8 @@ pub struct SpeakerEngine {
     xruns: u64,
     /// From the DAC to the sound, where the output has said so.
     output_delay: Span,
+    /// The output executes the settings' `volume` itself.
+    own_volume: bool,
     /// Commanded moves so far: see [`Target::moves`](antiphon_playout::Target::moves).
     moves: u32,
     /// Chunks that the renderer's queue had no room for.
@@ -117,6 +119,7 @@ impl SpeakerEngine {
             was_ready: false,
             xruns: 0,
             output_delay: Span::ZERO,
+            own_volume: false,
             moves: 0,
             crowded: 0,
             events: VecDeque::new(),
@@ -197,8 +200,15 @@ impl SpeakerEngine {
     ) {
         self.dac = DacFilter::new(config.rate);
         (self.config, self.playout, self.telemetry) = (config, playout, Telemetry::default());
-        self.command(gain_of(&self.settings));
+        self.command(self.gain());
         self.move_line(now);
+    }
+
+    /// Whether the output executes the settings' `volume` itself; else it is part of the gain.
+    pub fn set_own_volume(&mut self, own: bool) {
+        if std::mem::replace(&mut self.own_volume, own) != own {
+            self.command(self.gain());
+        }
     }
 
     /// The least target latency at which this output can play.
@@ -284,12 +294,20 @@ impl SpeakerEngine {
     }
 
     fn take_settings(&mut self, now: Timestamp<Local>, settings: SpeakerSettings) {
-        self.command(gain_of(&settings));
         let moved = settings.delay_us != self.settings.delay_us;
         self.settings = settings;
+        self.command(self.gain());
         if moved {
             self.move_line(now);
         }
+    }
+
+    fn gain(&self) -> Command {
+        let SpeakerSettings { muted, gain_db, volume, .. } = self.settings;
+        let volume = volume.filter(|_| !self.own_volume).map_or(1.0, |percent| f32::from(percent) / 100.0);
+        let linear = if muted { 0.0 } else { 10f32.powf(gain_db.clamp(-120.0, 12.0) / 20.0) };
+        // Loudness follows about the third root of amplitude: half of the way is half as loud.
+        Command::Gain { linear: linear * volume.powi(3), ramp: GAIN_RAMP }
     }
 
     /// The line is another from here on because somebody said so, not because a clock was misjudged.
@@ -322,11 +340,6 @@ impl SpeakerEngine {
             self.crowded += 1;
         }
     }
-}
-
-fn gain_of(settings: &SpeakerSettings) -> Command {
-    let linear = if settings.muted { 0.0 } else { 10f32.powf(settings.gain_db.clamp(-120.0, 12.0) / 20.0) };
-    Command::Gain { linear, ramp: GAIN_RAMP }
 }
 
 /// A packet must be handed over before its presentation by what the output holds, one more period

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use antiphon_api::{
-    CalibratedLink, CalibratedThrough, CalibrationReply, CalibrationRequest, CalibrationStatus, ErrorBody, ErrorCode,
-    LinkState, MAX_TARGETS, NamedCalibration, SpeakerCalibration, SpeakerStatus, json,
+    CalibratedLink, CalibratedThrough, CalibrationReply, CalibrationRequest, CalibrationStatus, ErrorBody,
+    ErrorCode, LinkState, MAX_TARGETS, NamedCalibration, SpeakerCalibration, SpeakerStatus, json,
 };
 use antiphon_base::SpeakerId;
 use antiphon_proto::session::message::{MAX_DELAY_US, MIN_GAIN_DB};
@@ -164,10 +164,11 @@ fn through(speaker: &SpeakerStatus) -> CalibratedThrough {
         codec: speaker.codec,
         output: speaker.output.clone(),
         software: speaker.software.clone(),
-        link: speaker.link.as_ref().filter(|link| link.state == LinkState::Up).map(|link| CalibratedLink {
-            codec: link.codec.clone(),
-            start: link.start,
-        }),
+        link: speaker
+            .link
+            .as_ref()
+            .filter(|link| link.state == LinkState::Up)
+            .map(|link| CalibratedLink { codec: link.codec.clone(), start: link.start }),
     }
 }
 

@@ -204,6 +204,10 @@ pub struct SpeakerSettings {
     pub gain_db: f32,
     /// Silent, whatever the gain.
     pub muted: bool,
+    /// The loudspeaker's own volume, 0 to 100 percent of its loudest; a speaker that has none of its own
+    /// lowers its gain instead. Absent: as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub volume: Option<u8>,
     /// How much later (earlier, when negative) than the programme it plays, in microseconds.
     pub delay_us: i64,
     /// What it is sent.
@@ -218,6 +222,7 @@ impl Default for SpeakerSettings {
             role: Role::default(),
             gain_db: 0.0,
             muted: false,
+            volume: None,
             delay_us: 0,
             codec: Codec::default(),
             latency_us: 200_000,
@@ -229,6 +234,7 @@ impl SpeakerSettings {
     /// These settings with every number inside its limits; a gain that is no number is 0 dB.
     pub fn held_in_limits(mut self) -> Self {
         self.gain_db = if self.gain_db.is_nan() { 0.0 } else { self.gain_db.clamp(MIN_GAIN_DB, MAX_GAIN_DB) };
+        self.volume = self.volume.map(|percent| percent.min(100));
         self.delay_us = self.delay_us.clamp(-MAX_DELAY_US, MAX_DELAY_US);
         self.latency_us = self.latency_us.clamp(MIN_LATENCY_US, MAX_LATENCY_US);
         self
@@ -541,11 +547,8 @@ mod tests {
             queue: f64::NAN,
             ..LinkStats::default()
         };
-        let stats = SpeakerStats {
-            min_latency_us: Some(-5),
-            link: Some(Box::new(link)),
-            ..SpeakerStats::default()
-        };
+        let stats =
+            SpeakerStats { min_latency_us: Some(-5), link: Some(Box::new(link)), ..SpeakerStats::default() };
         let held = stats.held_in_limits();
         let link = held.link.unwrap();
         assert_eq!((held.min_latency_us, link.delay_us, link.queue), (Some(0), MAX_LATENCY_US, 0.0));

@@ -22,8 +22,8 @@ pub use codec::{Codec, ParseCodecError};
 pub use handshake::{Approach, Established, HandshakeError, HubHandshake, Registry, SpeakerHandshake, Step};
 pub use identity::{Identity, PublicKey};
 pub use message::{
-    Hello, HubMessage, LinkState, LinkStats, PacketCounters, Refusal, RefusalCode, SpeakerMessage, SpeakerSettings, SpeakerState,
-    SpeakerStats, Welcome,
+    Hello, HubMessage, LinkState, LinkStats, PacketCounters, Refusal, RefusalCode, SpeakerMessage,
+    SpeakerSettings, SpeakerState, SpeakerStats, Welcome,
 };
 pub use pairing::{Pairing, PairingCode};
 pub use trim::{Remembered, Trim};
