@@ -25,7 +25,7 @@ pub fn run(args: HubArgs) -> Result<Exit, Failure> {
         false => "sealed; `antiphon access` pairs a speaker on another machine",
     };
     terminal::note(&format!("hub {name} listens at {}, {how}", hub.listen()));
-    let mut speakers = if bluetooth { saved_speakers(&hub) } else { None };
+    let mut speakers = if bluetooth { saved_speakers(&hub, open) } else { None };
     while !stop.load(Ordering::Acquire) {
         if let Some(failure) = speakers.as_mut().and_then(Members::failure) {
             terminal::note(&failure.message);
@@ -44,13 +44,13 @@ pub fn run(args: HubArgs) -> Result<Exit, Failure> {
 }
 
 /// The saved Bluetooth speakers, in this program. A hub serves others without them just as well.
-fn saved_speakers(hub: &HubHandle) -> Option<Members> {
+fn saved_speakers(hub: &HubHandle, open: bool) -> Option<Members> {
     let start = || -> Result<Option<Members>, Failure> {
         let saved = members::all(&members::saved()?);
         if saved.is_empty() {
             return Ok(None);
         }
-        let manner = Manner { hub: Some(hub.addr().to_string()), ..Manner::default() };
+        let manner = Manner { hub: Some(hub.addr().to_string()), open, ..Manner::default() };
         Members::start(&saved, &manner).map(Some)
     };
     start().unwrap_or_else(|failure| {

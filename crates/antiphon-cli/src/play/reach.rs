@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use antiphon_api::{Client, HubAddress};
 use antiphon_base::Span;
-use antiphon_hub::{HubDaemon, HubHandle, HubOptions};
+use antiphon_hub::{HubDaemon, HubError, HubHandle, HubOptions};
 
 use super::audience;
 use crate::args::AudienceArgs;
@@ -85,15 +85,22 @@ impl Reach {
 }
 
 fn start(latency: Span) -> Result<HubHandle, Failure> {
-    let hub = HubDaemon::start(HubOptions {
-        listen: ([0, 0, 0, 0], antiphon_api::DEFAULT_PORT).into(),
-        name: dirs::machine_name(),
-        latency,
-        open: false,
-        state_dir: dirs::state()?,
-        runtime_dir: dirs::runtime()?,
-        mdns: true,
-    })?;
+    let options = |port: u16| -> Result<HubOptions, Failure> {
+        Ok(HubOptions {
+            listen: ([0, 0, 0, 0], port).into(),
+            name: dirs::machine_name(),
+            latency,
+            open: false,
+            state_dir: dirs::state()?,
+            runtime_dir: dirs::runtime()?,
+            mdns: true,
+        })
+    };
+    // Speakers that search find it at any port.
+    let hub = match HubDaemon::start(options(antiphon_api::DEFAULT_PORT)?) {
+        Err(HubError::PortInUse { .. }) => HubDaemon::start(options(0)?)?,
+        started => started?,
+    };
     terminal::note(&format!(
         "no hub runs on this machine; this program is one, at {}, while it plays",
         hub.listen()

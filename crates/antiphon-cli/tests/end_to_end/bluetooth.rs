@@ -15,7 +15,7 @@ use antiphon_bluez_fake::{FakeBluez, Speaker};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{MsgFlags, recv};
 
-use crate::house::{House, Process, eventually, sleep_ms, write_tones};
+use crate::house::{House, eventually, sleep_ms, write_tones};
 
 const DESK: &str = "AA:BB:CC:DD:EE:01";
 const SHELF: &str = "AA:BB:CC:DD:EE:02";
@@ -75,14 +75,6 @@ impl Room {
     fn packets(&self, speaker: usize, connection: usize) -> Vec<Vec<u8>> {
         let tape = self.tapes[speaker].lock().unwrap();
         tape.iter().filter(|(of, _)| *of == connection).map(|(_, packet)| packet.clone()).collect()
-    }
-
-    /// A player that runs hub and speakers by itself.
-    fn play(&self, house: &House, args: &[&str]) -> Process {
-        let log = std::fs::File::create(house.path("play.log")).unwrap();
-        let mut command = house.antiphon(args);
-        command.env("DBUS_SYSTEM_BUS_ADDRESS", self.bluez.address()).stderr(log);
-        Process(command.spawn().unwrap())
     }
 }
 
@@ -166,24 +158,24 @@ fn is_up(house: &House, name: &str) -> bool {
     link(house, name).is_some_and(|link| link.state == LinkState::Up)
 }
 
-fn house_with_tones() -> House {
-    let house = House::empty();
+fn house_with_tones(bus: Option<&FakeBluez>) -> House {
+    let mut house = House::empty();
+    if let Some(bluez) = bus {
+        house.set_bus(bluez.address());
+    }
     std::fs::create_dir_all(house.path("state")).unwrap();
     write_tones(&house.path("tones.wav"), 20, (LEFT_HZ, RIGHT_HZ), 0.6);
     house
 }
 
-fn wait_for_hub(house: &House) {
-    eventually("the player's hub is there", || house.is_there());
-}
-
 #[test]
 fn a_saved_pair_plays_left_on_one_and_right_on_the_other_and_one_that_goes_returns_in_place() {
-    let (room, house) = (Room::new(), house_with_tones());
+    let room = Room::new();
+    let mut house = house_with_tones(Some(&room.bluez));
     std::fs::write(house.path("state/bluetooth.toml"), SAVED).unwrap();
+    house.start_hub();
     let file = house.path("tones.wav");
-    let player = room.play(&house, &["play", file.to_str().unwrap(), "--to", "living"]);
-    wait_for_hub(&house);
+    let player = house.start("play.log", &["play", file.to_str().unwrap(), "--to", "living"]);
     eventually("both links are up", || is_up(&house, "desk") && is_up(&house, "shelf"));
     let playing = |name: &str| {
         house.status_of(name).and_then(|s| s.report).is_some_and(|report| report.state == "playing")
@@ -231,12 +223,13 @@ fn a_saved_pair_plays_left_on_one_and_right_on_the_other_and_one_that_goes_retur
 
 #[test]
 fn two_addresses_are_enough_and_sound_comes_soon() {
-    let (room, house) = (Room::new(), house_with_tones());
+    let room = Room::new();
+    let house = house_with_tones(Some(&room.bluez));
     let file = house.path("tones.wav");
     let (left, right) = (format!("bluetooth:{DESK}"), format!("bluetooth:{SHELF}"));
     let began = Instant::now();
-    let player = room.play(&house, &["play", file.to_str().unwrap(), "--left", &left, "--right", &right]);
-    wait_for_hub(&house);
+    let player = house.start("play.log", &["play", file.to_str().unwrap(), "--left", &left, "--right", &right]);
+    eventually("the player's own hub is there", || house.is_there());
     let sounds = |speaker| sounding(&samples(&room.packets(speaker, 0))).next().is_some();
     eventually("both sound", || sounds(0) && sounds(1));
     println!("from the command to sound on both: {:.2} s", began.elapsed().as_secs_f64());
@@ -248,7 +241,7 @@ fn two_addresses_are_enough_and_sound_comes_soon() {
 
 #[test]
 fn what_cannot_be_is_said_in_plain_words() {
-    let house = house_with_tones();
+    let house = house_with_tones(None);
     let said = |output: std::process::Output| String::from_utf8(output.stderr).unwrap();
     let output = house.run(&["speaker", "--pair", "attic"]);
     assert_eq!(output.status.code(), Some(4));

@@ -54,12 +54,14 @@ pub struct House {
     dir: tempfile::TempDir,
     hub: Option<Process>,
     port: u16,
+    /// The system bus of its processes, where it is not the machine's.
+    bus: Option<String>,
 }
 
 impl House {
     /// Nobody is at home.
     pub fn empty() -> Self {
-        Self { dir: tempfile::tempdir().unwrap(), hub: None, port: 0 }
+        Self { dir: tempfile::tempdir().unwrap(), hub: None, port: 0, bus: None }
     }
 
     /// With a hub.
@@ -67,6 +69,11 @@ impl House {
         let mut house = Self::empty();
         house.start_hub();
         house
+    }
+
+    /// Its processes are on this bus.
+    pub fn set_bus(&mut self, address: &str) {
+        self.bus = Some(address.to_owned());
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -80,6 +87,9 @@ impl House {
             command.env_remove(name);
         }
         command.env("ANTIPHON_STATE_DIR", self.path("state")).env("ANTIPHON_RUNTIME_DIR", self.path("run"));
+        if let Some(bus) = &self.bus {
+            command.env("DBUS_SYSTEM_BUS_ADDRESS", bus);
+        }
         command.args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         command
     }
