@@ -167,6 +167,8 @@ pub enum Due {
 #[derive(Debug)]
 pub struct Pace {
     origin: Timestamp<True>,
+    /// When it was last asked what is due.
+    seen: Timestamp<True>,
     lag: Span,
     regain_at: Timestamp<True>,
     lanes: Vec<Lane>,
@@ -179,6 +181,7 @@ impl Pace {
     pub fn new(origin: Timestamp<True>) -> Self {
         Self {
             origin,
+            seen: origin,
             lag: Span::ZERO,
             regain_at: origin,
             lanes: Vec::new(),
@@ -231,6 +234,7 @@ impl Pace {
 
     /// What is to be done at `now`; call again until it is [`Due::Later`].
     pub fn poll(&mut self, now: Timestamp<True>) -> Due {
+        self.seen = self.seen.max(now);
         self.regain(now);
         // Each turn but the last drops a packet or leaves out a link, and both have their bounds.
         loop {
@@ -358,14 +362,14 @@ impl Pace {
 
     /// One lane for each kind of packet, as long as the member with the least room allows.
     fn arrange(&mut self) {
-        let (seats, lanes) = (&self.seats, &mut self.lanes);
+        let (seats, lanes, waited) = (&self.seats, &mut self.lanes, self.seen - self.origin);
         lanes.retain(|lane| seats.iter().flatten().any(|seat| seat.form.shares_lane(&lane.form)));
         let elapsed = lanes.iter().map(|lane| lane.form.rate.span_of(Frames(lane.next))).max();
         for form in seats.iter().flatten().map(|seat| seat.form) {
             if !lanes.iter().any(|lane| lane.form.shares_lane(&form)) {
                 // A whole packet of its own, at the group's present place or the first after it.
                 let unit = form.frame_samples;
-                let place = form.rate.frames_in(elapsed.unwrap_or(Span::ZERO)).0;
+                let place = form.rate.frames_in(elapsed.unwrap_or(waited)).0;
                 lanes.push(Lane { form, next: (place + unit - 1) / unit * unit });
             }
         }

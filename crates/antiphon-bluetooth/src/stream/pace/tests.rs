@@ -322,6 +322,17 @@ fn a_dropped_packet_is_no_hole_in_any_stream() {
 }
 
 #[test]
+fn a_group_that_waited_for_its_first_member_skips_nothing() {
+    let mut pace = Pace::new(START);
+    let later = START + Span::from_s(5);
+    assert!(matches!(pace.poll(later), Due::Later(_)));
+    let id = pace.add(Form::USUAL);
+    pace.link_up(id, Form::USUAL);
+    assert!(matches!(pace.poll(later + STEP), Due::Now(_)));
+    assert_eq!(pace.counters(id), Counters::default());
+}
+
+#[test]
 fn links_of_two_rates_are_given_equal_time() {
     let mut pace = Pace::new(START);
     let other = Form { rate: SampleRate::new(44_100).unwrap(), most_frames: 5, ..Form::USUAL };
