@@ -228,7 +228,8 @@ fn two_addresses_are_enough_and_sound_comes_soon() {
     let file = house.path("tones.wav");
     let (left, right) = (format!("bluetooth:{DESK}"), format!("bluetooth:{SHELF}"));
     let began = Instant::now();
-    let player = house.start("play.log", &["play", file.to_str().unwrap(), "--left", &left, "--right", &right]);
+    let player =
+        house.start("play.log", &["play", file.to_str().unwrap(), "--left", &left, "--right", &right]);
     eventually("the player's own hub is there", || house.is_there());
     let sounds = |speaker| sounding(&samples(&room.packets(speaker, 0))).next().is_some();
     eventually("both sound", || sounds(0) && sounds(1));
