@@ -203,14 +203,6 @@ impl Pace {
         id
     }
 
-    /// A member goes.
-    pub fn remove(&mut self, id: Id) {
-        if let Some(seat) = self.seats.get_mut(id) {
-            *seat = None;
-        }
-        self.arrange();
-    }
-
     /// A member's link is up: it is in from the next packet of its lane on.
     pub fn link_up(&mut self, id: Id, form: Form) {
         if let Some(seat) = self.seat_mut(id) {
@@ -334,11 +326,13 @@ impl Pace {
     }
 
     /// How far sending stands behind nominal at present.
+    #[cfg(test)]
     pub fn lag(&self) -> Span {
         self.lag
     }
 
     /// Frames given to a link since it came in, those that wait included; `None` while it is not in.
+    #[cfg(test)]
     pub fn given(&self, id: Id) -> Option<Frames> {
         let link = self.seats.get(id)?.as_ref()?.link.as_ref().filter(|link| link.is_in)?;
         Some(Frames(link.taken + link.waiting.iter().map(|waiting| waiting.samples).sum::<i64>()))

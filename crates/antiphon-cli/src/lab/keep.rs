@@ -176,7 +176,12 @@ mod tests {
     use super::*;
 
     fn speaker(name: &str, stale: Option<&str>) -> SpeakerStatus {
-        let through = CalibratedThrough { codec: Codec::L24, output: String::new(), software: String::new() };
+        let through = CalibratedThrough {
+            codec: Codec::L24,
+            output: String::new(),
+            software: String::new(),
+            link: None,
+        };
         let calibration = CalibrationStatus {
             delay_us: 100,
             gain_db: 0.0,
