@@ -25,6 +25,8 @@ pub mod session;
 
 pub mod demo;
 
+pub mod bluetooth;
+
 pub mod measurement;
 
 mod address;

@@ -15,8 +15,8 @@ pub trait PairingAgent: Send {
     /// The six digits that the speaker shows; `None`: nobody can read them.
     fn passkey(&mut self, speaker: &Who) -> Option<u32>;
 
-    /// Whether the speaker shows these six digits.
-    fn confirm(&mut self, speaker: &Who, passkey: u32) -> bool;
+    /// Whether the speaker shows these six digits; `None`: nobody can look.
+    fn confirm(&mut self, speaker: &Who, passkey: u32) -> Option<bool>;
 
     /// Digits to enter on the device; those are keyboards as a rule.
     fn show(&mut self, speaker: &Who, digits: &str);
@@ -33,7 +33,7 @@ pub(crate) struct Agent {
 /// What the speaker asked and how it was answered: the same error of BlueZ then means one thing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Asked {
-    /// A PIN or a passkey was asked for.
+    /// A PIN, a passkey or a look at one was asked for.
     pub secret: bool,
     /// And nobody gave one.
     pub unanswered: bool,
@@ -68,7 +68,7 @@ impl Agent {
 
     async fn request_confirmation(&self, device: OwnedObjectPath, passkey: u32) -> Result<(), No> {
         self.only_ours(&device)?;
-        match self.ask(move |person, who| person.confirm(who, passkey)).await? {
+        match self.secret(move |person, who| person.confirm(who, passkey)).await? {
             true => Ok(()),
             false => Err(No::Rejected("the digits differ".into())),
         }

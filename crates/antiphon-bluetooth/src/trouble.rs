@@ -90,7 +90,7 @@ pub enum Trouble {
     #[error("pairing with {0} took too long: bring it near, switch it to pairing again and repeat")]
     PairingTimeout(Who),
     /// A PIN was asked for where nobody can type.
-    #[error("{0} wants a PIN: run `antiphon bluetooth pair {address}` in a terminal", address = .0.address)]
+    #[error("{0} wants a PIN or a look at its digits: run `antiphon bluetooth pair {address}` in a terminal", address = .0.address)]
     PinWanted(Who),
     /// It sends music and does not play any.
     #[error("{0} is a source of audio (a phone, a player), not a speaker: choose another device")]

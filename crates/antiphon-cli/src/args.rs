@@ -12,6 +12,7 @@ use antiphon_net::impair::{Blackout, Delay, Jitter, Loss};
 use antiphon_proto::session::Codec;
 use clap::{ArgAction, Parser, Subcommand};
 
+use crate::bluetooth::BluetoothArgs;
 use crate::demo::DemoArgs;
 use crate::lab::{CalibrateArgs, MeasureArgs, SignalArgs};
 use crate::plan::{Place, Volume, parse_signed_span, parse_span};
@@ -80,6 +81,9 @@ pub enum Verb {
 
     /// Bring speakers together by a microphone: measure, correct, check, and keep what is better
     Calibrate(CalibrateArgs),
+
+    /// Bluetooth speakers: find them, pair them, see what they are
+    Bluetooth(BluetoothArgs),
 
     /// Show a code that pairs one speaker on another machine
     Access(HubOnlyArgs),

@@ -39,6 +39,8 @@ mod lab;
 
 mod demo;
 
+mod bluetooth;
+
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -81,6 +83,7 @@ fn work(verb: Verb) -> Result<Exit, Failure> {
         Verb::Signal(args) => lab::signal(args),
         Verb::Measure(args) => lab::measure(&args),
         Verb::Calibrate(args) => lab::calibrate(&args),
+        Verb::Bluetooth(args) => bluetooth::run(&args),
         Verb::Access(args) => settings::access(&args),
         Verb::Impair(args) => instruments::impair(args),
         Verb::Witness(args) => instruments::witness(args),

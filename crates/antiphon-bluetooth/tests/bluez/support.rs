@@ -89,8 +89,8 @@ impl PairingAgent for Person {
         self.passkey
     }
 
-    fn confirm(&mut self, _: &Who, passkey: u32) -> bool {
-        self.sees == Some(passkey)
+    fn confirm(&mut self, _: &Who, passkey: u32) -> Option<bool> {
+        self.sees.map(|sees| sees == passkey)
     }
 
     fn show(&mut self, _: &Who, _: &str) {}

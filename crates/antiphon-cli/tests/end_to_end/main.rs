@@ -9,3 +9,5 @@ mod playing;
 mod bluetooth;
 
 mod lab;
+
+mod bluetooth_verbs;
