@@ -29,6 +29,8 @@ pub mod bluetooth;
 
 pub mod measurement;
 
+pub mod pair;
+
 mod address;
 
 mod client;

@@ -15,6 +15,7 @@ use clap::{ArgAction, Parser, Subcommand};
 use crate::bluetooth::BluetoothArgs;
 use crate::demo::DemoArgs;
 use crate::lab::{CalibrateArgs, MeasureArgs, SignalArgs};
+use crate::pair::PairArgs;
 use crate::plan::{Place, Volume, parse_signed_span, parse_span};
 
 /// One source on two or more speakers, exactly together
@@ -81,6 +82,9 @@ pub enum Verb {
 
     /// Bring speakers together by a microphone: measure, correct, check, and keep what is better
     Calibrate(CalibrateArgs),
+
+    /// Make two Bluetooth speakers of any brands a stereo pair, step by step
+    Pair(PairArgs),
 
     /// Bluetooth speakers: find them, pair them, see what they are
     Bluetooth(BluetoothArgs),

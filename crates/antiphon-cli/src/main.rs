@@ -25,6 +25,8 @@ mod speaker;
 
 mod play;
 
+mod pair;
+
 mod status;
 
 mod settings;
@@ -84,6 +86,7 @@ fn work(verb: Verb) -> Result<Exit, Failure> {
         Verb::Measure(args) => lab::measure(&args),
         Verb::Calibrate(args) => lab::calibrate(&args),
         Verb::Bluetooth(args) => bluetooth::run(&args),
+        Verb::Pair(args) => pair::run(&args),
         Verb::Access(args) => settings::access(&args),
         Verb::Impair(args) => instruments::impair(args),
         Verb::Witness(args) => instruments::witness(args),
