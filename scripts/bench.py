@@ -25,6 +25,7 @@ import time
 from pathlib import Path
 
 from bench_base import MOST_EXCUSED, Failed, row, usage, verdict
+import bench_bluetooth
 from bench_lab import calibrate, calibration, follow, lab, rooms
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -45,6 +46,7 @@ class Bench:
         self.short = given.short
         self.keep = given.keep
         self.tries = given.tries
+        self.rig_summary = Path(given.rig_summary).resolve() if given.rig_summary else None
         self.work.mkdir(parents=True, exist_ok=True)
 
     def length(self, full, short):
@@ -428,7 +430,17 @@ def load(bench):
     ]
 
 
-FIGURES = {f.__name__: f for f in (loopback, quiet, busy, asymmetric, start, distortion, latency20, load, rooms, calibration, lab, calibrate, follow)}
+def bluetooth(bench):
+    """A pair of Bluetooth speakers of a BlueZ that exists on a bus of its own."""
+    return bench_bluetooth.pair(bench, lambda name: Rig(bench, name))
+
+
+def rig(bench):
+    """The virtual Bluetooth lab."""
+    return bench_bluetooth.lab(bench, ROOT)
+
+
+FIGURES = {f.__name__: f for f in (loopback, quiet, busy, asymmetric, start, distortion, latency20, load, rooms, calibration, lab, calibrate, follow, bluetooth, rig)}
 
 
 # The page.
@@ -504,6 +516,7 @@ def main():
     parser.add_argument("--short", action="store_true", help="a few minutes; prints, keeps nothing")
     parser.add_argument("--only", action="append", choices=list(FIGURES), help="this figure; may be repeated")
     parser.add_argument("--tries", type=int, default=1, help="repeat a run that stalls of the machine spoiled")
+    parser.add_argument("--rig-summary", help="take the virtual lab's figures from this summary.json of a run that is done")
     parser.add_argument("--keep", action="store_true", help="keep recordings in the work directory")
     parser.add_argument("--bin", required=True, help="directory of antiphon, tones, distortion")
     parser.add_argument("--work", required=True, help="directory for logs, reports and recordings")
