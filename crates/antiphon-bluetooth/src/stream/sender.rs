@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
 
 use antiphon_audio::sink::{Render, SinkEvent};
-use antiphon_base::{Frames, Local, SampleRate, Span, Timestamp, True};
+use antiphon_base::{Local, SampleRate, Span, Timestamp, True};
 use antiphon_codec::sbc::{SbcEncoder, SbcParams};
 use antiphon_net::{Clock, precise_timers, raw_now, real_time_priority, sleep_until};
 use nix::poll::{PollFd, PollFlags, ppoll};
@@ -321,7 +321,7 @@ impl Open {
 
 /// The codec's filters, of both ends.
 fn codec_delay(sbc: &SbcParams) -> Span {
-    sbc.rate().span_of(Frames(i64::from(sbc.delay().0)))
+    sbc.rate().span_of(sbc.delay())
 }
 
 /// Two connections of one speaker, and two speakers, have unlike sources (RFC 3550, 8).

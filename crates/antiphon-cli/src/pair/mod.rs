@@ -116,7 +116,9 @@ fn typed(
     stop: &AtomicBool,
 ) -> Result<[Address; 2], Failure> {
     let known = bluetooth.devices().map_err(cannot)?;
-    let both = |known: &[Facts]| Ok([choose::named(left, known)?, choose::named(right, known)?]);
+    let both = |known: &[Facts]| -> Result<_, Failure> {
+        Ok([choose::named(left, known)?, choose::named(right, known)?])
+    };
     let two = match both(&known) {
         Err(failure) if failure.exit == Exit::NotFound => both(&scan(bluetooth, args, stop)?),
         found => found,
@@ -150,7 +152,7 @@ fn connect(
     adapter: Option<&str>,
     person: &mut AtTerminal,
 ) -> Result<Facts, Failure> {
-    let mut attempt = || {
+    let attempt = || {
         let mut progress = |step: Step| terminal::note(&format!("{address}: {}", doing(step)));
         bluetooth.pair(address, adapter, Box::new(*person), &mut progress)
     };
