@@ -6,6 +6,10 @@ mod person;
 
 mod report;
 
+pub use name::meant;
+pub use person::AtTheTerminal;
+pub use report::named;
+
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
@@ -151,7 +155,7 @@ fn pair(bluetooth: &Bluetooth, args: &BluetoothArgs, speaker: &str) -> Result<Ex
         Err(failure) if failure.exit == Exit::NotFound => look_for(bluetooth, args, speaker)?,
         found => found?,
     };
-    let person = Box::new(person::AtTheTerminal);
+    let person = Box::new(AtTheTerminal);
     let facts = bluetooth.pair(address, args.adapter.as_deref(), person, &mut |step| {
         terminal::note(match step {
             Step::Power => "switching the adapter on",
@@ -173,19 +177,19 @@ fn switch_on(bluetooth: &Bluetooth, adapter: Option<&str>) -> Result<(), Failure
 fn known(bluetooth: &Bluetooth, speaker: &str) -> Result<Address, Failure> {
     match speaker.parse() {
         Ok(address) => Ok(address),
-        Err(_) => name::meant(speaker, &bluetooth.devices()?),
+        Err(_) => meant(speaker, &bluetooth.devices()?),
     }
 }
 
 /// Scans until somebody of that name is there.
 fn look_for(bluetooth: &Bluetooth, args: &BluetoothArgs, speaker: &str) -> Result<Address, Failure> {
     terminal::note(&format!("looking for {speaker:?}: is it switched to pairing?"));
-    let mut until = |facts: &Facts| match name::meant(speaker, std::slice::from_ref(facts)) {
+    let mut until = |facts: &Facts| match meant(speaker, std::slice::from_ref(facts)) {
         Ok(_) => ControlFlow::Break(()),
         Err(_) => ControlFlow::Continue(()),
     };
     let found = bluetooth.scan(args.adapter.as_deref(), LOOK_TIME, &mut until)?;
-    name::meant(speaker, &found)
+    meant(speaker, &found)
 }
 
 fn show(bluetooth: &Bluetooth, args: &BluetoothArgs, devices: &[Facts]) -> Result<Exit, Failure> {

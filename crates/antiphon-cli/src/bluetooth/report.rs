@@ -52,7 +52,7 @@ fn row(out: &mut String, cells: &[&str]) {
 }
 
 /// A name comes from the air: nothing in it may steer the terminal.
-fn named(facts: &Facts) -> String {
+pub fn named(facts: &Facts) -> String {
     let name = facts.name.as_deref().unwrap_or("-");
     name.chars().map(|letter| if letter.is_control() { '?' } else { letter }).collect()
 }

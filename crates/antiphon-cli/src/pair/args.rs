@@ -47,7 +47,7 @@ pub struct PairArgs {
     #[arg(long, value_name = "NAME", conflicts_with_all = ["left", "right", "adapter", "no_identify"])]
     pub remove: Option<String>,
 
-    /// Print JSON with a stable schema; asks nothing
+    /// Print JSON with a stable schema, and ask nothing but a PIN
     #[arg(long)]
     pub json: bool,
 }

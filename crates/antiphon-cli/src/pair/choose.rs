@@ -3,7 +3,7 @@
 use antiphon_bluetooth::{Address, Facts, Kind};
 
 use super::person::Person;
-use crate::exit::{Exit, Failure};
+use crate::bluetooth::named;
 
 /// Those of `heard` that may play, those that surely do first, then the nearest.
 pub fn speakers(heard: &[Facts]) -> Vec<Facts> {
@@ -22,7 +22,10 @@ pub fn list(found: &[Facts]) -> String {
 
 /// A speaker in one line.
 pub fn describe(facts: &Facts) -> String {
-    let mut said = vec![facts.name.clone().unwrap_or_else(|| "(has not told its name)".into())];
+    let mut said = vec![match facts.name {
+        Some(_) => named(facts),
+        None => "(has not told its name)".into(),
+    }];
     said.push(format!("{}", facts.address));
     said.extend(facts.maker.clone());
     said.push(match facts.rssi {
@@ -92,36 +95,6 @@ fn two(text: &str, found: &[Facts]) -> Result<[Address; 2], String> {
         [left, right] if left != right => Ok([left, right]),
         [_, _] => Err("Left and right are two speakers; choose two.".into()),
         _ => Err(wrong()),
-    }
-}
-
-/// The device that `text` means: an address, or a name that one device has.
-///
-/// # Errors
-/// None or several have it; those that are there.
-pub fn named(text: &str, known: &[Facts]) -> Result<Address, Failure> {
-    if let Ok(address) = text.parse() {
-        return Ok(address);
-    }
-    let has = |facts: &&Facts| facts.name.as_deref().is_some_and(|name| name.eq_ignore_ascii_case(text));
-    let found: Vec<&Facts> = known.iter().filter(has).collect();
-    match found.as_slice() {
-        [one] => Ok(one.address),
-        [] => {
-            let there: Vec<String> = speakers(known).iter().map(describe).collect();
-            let there = if there.is_empty() { "none was heard".into() } else { there.join("; ") };
-            Err(Failure::new(
-                Exit::NotFound,
-                format!(
-                    "no speaker called {text:?} was heard; switch it to pairing and try again. Heard: {there}"
-                ),
-            ))
-        }
-        several => {
-            let addresses: Vec<_> = several.iter().map(|facts| facts.address.to_string()).collect();
-            let message = format!("{} are called {text:?}; name one by its address", addresses.join(" and "));
-            Err(Failure::new(Exit::Usage, message))
-        }
     }
 }
 
@@ -212,16 +185,5 @@ pub mod tests {
         assert_eq!(ask(&mut person, &speakers(&heard())[..1]), Choice::Again);
         let said = person.told.join("\n");
         assert!(said.contains("No speaker was heard") && said.contains("Only this one"), "{said}");
-    }
-
-    #[test]
-    fn a_name_means_a_speaker_where_one_has_it() {
-        let mut known = heard();
-        assert_eq!(named("near", &known).unwrap(), Address([0, 0, 0, 0, 0, 3]));
-        assert_eq!(named("00-00-00-00-00-09", &known).unwrap(), Address([0, 0, 0, 0, 0, 9]));
-        let failure = named("Nearest", &known).unwrap_err();
-        assert!(failure.exit == Exit::NotFound && failure.message.contains("Near, 00:00"), "{failure}");
-        known.push(facts(5, "NEAR", Kind::Speaker, None));
-        assert!(named("near", &known).unwrap_err().message.contains("00:00:00:00:00:05"));
     }
 }

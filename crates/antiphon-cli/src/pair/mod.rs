@@ -16,7 +16,6 @@ mod identify;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use antiphon_api::json;
 use antiphon_api::pair::{PAIR_SCHEMA, PairReport, PairedSpeaker};
@@ -28,6 +27,7 @@ pub use args::PairArgs;
 use choose::Choice;
 use person::{AtTerminal, Person};
 
+use crate::bluetooth::{AtTheTerminal, meant};
 use crate::exit::{Exit, Failure};
 use crate::{dirs, members, signals, terminal};
 
@@ -48,8 +48,8 @@ pub fn run(args: &PairArgs) -> Result<Exit, Failure> {
         return Err(Failure::new(Exit::Usage, message));
     }
     let stop = signals::stop_flag()?;
-    let bluetooth = Bluetooth::connect().map_err(cannot)?;
-    bluetooth.power_on(args.adapter.as_deref()).map_err(cannot)?;
+    let bluetooth = Bluetooth::connect()?;
+    bluetooth.power_on(args.adapter.as_deref())?;
     warn();
     let Some(chosen) = choose(&bluetooth, args, &mut person, &stop)? else {
         terminal::note("Nothing was changed.");
@@ -115,10 +115,9 @@ fn typed(
     right: &str,
     stop: &AtomicBool,
 ) -> Result<[Address; 2], Failure> {
-    let known = bluetooth.devices().map_err(cannot)?;
-    let both = |known: &[Facts]| -> Result<_, Failure> {
-        Ok([choose::named(left, known)?, choose::named(right, known)?])
-    };
+    let known = bluetooth.devices()?;
+    let both =
+        |known: &[Facts]| -> Result<_, Failure> { Ok([address(left, known)?, address(right, known)?]) };
     let two = match both(&known) {
         Err(failure) if failure.exit == Exit::NotFound => both(&scan(bluetooth, args, stop)?),
         found => found,
@@ -127,6 +126,11 @@ fn typed(
         return Err(Failure::new(Exit::Usage, "left and right are two speakers; name two"));
     }
     Ok(two)
+}
+
+/// What `text` means: an address, or a name that one device has.
+fn address(text: &str, known: &[Facts]) -> Result<Address, Failure> {
+    text.parse().or_else(|_| meant(text, known))
 }
 
 /// What is heard within the time given; each speaker is told as it appears.
@@ -142,7 +146,7 @@ fn scan(bluetooth: &Bluetooth, args: &PairArgs, stop: &AtomicBool) -> Result<Vec
         }
         if stop.load(Ordering::Acquire) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
-    bluetooth.scan(args.adapter.as_deref(), Duration::from_secs_f64(seconds), &mut progress).map_err(cannot)
+    Ok(bluetooth.scan(args.adapter.as_deref(), args.time.to_std(), &mut progress)?)
 }
 
 /// Pairs, trusts and connects one; a bond that the speaker has forgotten is removed if somebody agrees.
@@ -154,23 +158,22 @@ fn connect(
 ) -> Result<Facts, Failure> {
     let attempt = || {
         let mut progress = |step: Step| terminal::note(&format!("{address}: {}", doing(step)));
-        bluetooth.pair(address, adapter, Box::new(*person), &mut progress)
+        bluetooth.pair(address, adapter, Box::new(AtTheTerminal), &mut progress)
     };
     let paired = match attempt() {
         Err(trouble @ Trouble::StaleBond(_)) => {
             person.tell(&format!("{trouble}."));
             let answer = person.ask("Forget it here and pair anew? It must be switched to pairing. [y/n]");
             if !answer.is_some_and(|answer| answer.to_lowercase().starts_with('y')) {
-                return Err(cannot(trouble));
+                return Err(trouble.into());
             }
-            bluetooth.forget(address).map_err(cannot)?;
-            bluetooth.pair(address, adapter, Box::new(*person), &mut |step| {
+            bluetooth.forget(address)?;
+            bluetooth.pair(address, adapter, Box::new(AtTheTerminal), &mut |step| {
                 terminal::note(&format!("{address}: {}", doing(step)));
             })
         }
         paired => paired,
-    }
-    .map_err(cannot)?;
+    }?;
     person.tell(&format!("  {}", choose::describe(&paired)));
     person.tell(match paired.delay_reporting() {
         Some(true) => "  it reports its delay",
@@ -178,16 +181,6 @@ fn connect(
         None => "  whether it reports its delay is seen when it plays",
     });
     Ok(paired)
-}
-
-/// A trouble with its exit code.
-fn cannot(trouble: Trouble) -> Failure {
-    let exit = match trouble {
-        Trouble::NoPermission(_) => Exit::NotPermitted,
-        Trouble::Unknown(_) | Trouble::NoSuchAdapter { .. } => Exit::NotFound,
-        _ => Exit::Failed,
-    };
-    Failure::new(exit, trouble.to_string())
 }
 
 fn doing(step: Step) -> &'static str {

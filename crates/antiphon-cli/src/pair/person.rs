@@ -2,8 +2,6 @@
 
 use std::io::{BufRead, IsTerminal, Write};
 
-use antiphon_bluetooth::{PairingAgent, Who};
-
 use crate::terminal;
 
 /// Answers questions; `None` where nobody does.
@@ -49,26 +47,5 @@ impl Person for AtTerminal {
             Ok(1..) => Some(line.trim().to_owned()),
             _ => None,
         }
-    }
-}
-
-impl PairingAgent for AtTerminal {
-    fn pin(&mut self, speaker: &Who) -> Option<String> {
-        let question = format!("{speaker} asks for its PIN (see its manual; often 0000 or 1234):");
-        self.ask(&question).filter(|pin| !pin.is_empty())
-    }
-
-    fn passkey(&mut self, speaker: &Who) -> Option<u32> {
-        self.ask(&format!("The six digits that {speaker} shows:"))?.parse().ok()
-    }
-
-    /// A speaker without a display cannot show any: BlueZ then does not ask.
-    fn confirm(&mut self, speaker: &Who, passkey: u32) -> bool {
-        let answer = self.ask(&format!("Does {speaker} show {passkey:06}? [y/n]"));
-        answer.is_some_and(|answer| answer.to_lowercase().starts_with('y'))
-    }
-
-    fn show(&mut self, speaker: &Who, digits: &str) {
-        self.tell(&format!("Enter {digits} on {speaker}."));
     }
 }
