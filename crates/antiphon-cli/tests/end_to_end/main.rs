@@ -11,3 +11,5 @@ mod bluetooth;
 mod lab;
 
 mod bluetooth_verbs;
+
+mod pairing;
