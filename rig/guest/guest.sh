@@ -13,4 +13,6 @@ stdbuf -oL btvirt -s >/job/btvirt.log 2>&1 &
 until [ -S /tmp/bt-server-bredrle ]; do sleep 0.1; done
 # Every connection is one more controller.
 socat "TCP-LISTEN:$CONTROLLERS,fork,reuseaddr,nodelay" UNIX-CONNECT:/tmp/bt-server-bredrle &
+# A hub is controlled from its own machine only: the host, where the microphone is, comes in through this door.
+socat "TCP-LISTEN:$CONTROL,fork,reuseaddr,nodelay" "TCP:127.0.0.1:$HUB,nodelay" &
 exec python3 /job/guest/agent.py "$AGENT"

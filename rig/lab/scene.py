@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lab import judge
-from lab.guest import HERE, HUB, Done, Guest, GuestFailed
+from lab.guest import FIRST, HERE, HUB, Done, Guest, GuestFailed
 from lab.model import SpeakerModel
 from lab.stalls import Witness
 
@@ -38,7 +38,7 @@ class Speaker:
 
     def __init__(self, model: SpeakerModel, out: Path, air: Path) -> None:
         self.model, self.out = model, out
-        command = [sys.executable, "-m", "lab.speaker", "--model", model.text(), "--air", str(air), "--out", str(out)]
+        command = [*FIRST, sys.executable, "-m", "lab.speaker", "--model", model.text(), "--air", str(air), "--out", str(out)]
         errors = (out / f"{model.name}.err").open("wb")
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True, cwd=HERE)
         assert self.process.stdout is not None
@@ -99,7 +99,9 @@ class Scene:
             "ANTIPHON_RUNTIME_DIR": f"/tmp/{self.name}/run",
             "ANTIPHON_LOG": "info",
         }
+        # As a speaker in the network reaches the hub, and as its owner does.
         self.hub_at = f"{self.guest.address}:{HUB}"
+        self.control_hub_at = self.guest.hub_here
         self.witness = Witness(self.guest, self.antiphon, self.out)
 
     def check(self, what: str, ok: bool, found: Any, timing: bool = False) -> None:
@@ -159,7 +161,7 @@ class Scene:
             return json.loads(air.makefile().readline())
 
     def status(self) -> dict[str, Any]:
-        done = self.here("status", "--hub", self.hub_at, "--json")
+        done = self.here("status", "--hub", self.control_hub_at, "--json")
         return json.loads(done.out) if done.code == 0 else {}
 
     def wait_for(self, what: str, condition: Any, patience: float) -> float:

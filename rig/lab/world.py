@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.guest import AIR, CONTROLLERS, HERE, Guest, GuestFailed
+from lab.guest import AIR, CONTROLLERS, FIRST, HERE, Guest, GuestFailed
 from lab.scene import Scene
 from lab.stalls import MOST_EXCUSED
 
@@ -45,7 +45,7 @@ class World:
             path.unlink(missing_ok=True)
         self.air = subprocess.Popen(
             [
-                sys.executable, "-m", "lab.air",
+                *FIRST, sys.executable, "-m", "lab.air",
                 "--adapter", f"{self.guest.host}:{AIR}", "--brain", f"{self.guest.address}:{CONTROLLERS}",
                 "--speakers", str(self.air_at), "--control", str(self.control_at),
             ],
