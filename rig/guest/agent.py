@@ -1,6 +1,6 @@
 """Does in the guest as the host says: a JSON request a connection, a JSON answer.
 
-{"do": "run", "command": [..], "environment": {..}, "timeout": s} -> {"code", "out", "err"}
+{"do": "run", "command": [..], "environment": {..}, "timeout": s, "input": text} -> {"code", "out", "err"}
 {"do": "spawn", "name": n, "command": [..], "environment": {..}, "log": path} -> {"pid"}
 {"do": "stop", "name": n, "signal": s, "patience": s} -> {"code"}
 {"do": "state", "name": n} -> {"code": null while it runs, "cpu_s", "rss_kb"}
@@ -32,7 +32,7 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
         done = subprocess.run(
             request["command"],
             env=environment(request),
-            stdin=subprocess.DEVNULL,
+            input=request["input"].encode(),
             capture_output=True,
             timeout=request["timeout"],
         )

@@ -16,6 +16,10 @@ from lab.sbc import Samples
 # The converter's clock is set anew, and told to the timeline, so often.
 STEP_NS = 250_000_000
 
+# The level that a speaker holds is the one that it finds in its first seconds: packets do not come evenly at a
+# start. Steps.
+FIND_STEPS = 12
+
 # The loop that holds the buffer's level: critically damped, so quick, in radians a second. A 100 ms stall
 # moves it by some ten microseconds; a clock 100 ppm wrong is followed within 0.4 ms.
 FOLLOW_RAD_S = 0.1
@@ -62,8 +66,10 @@ class Dac:
         self.frame = 0
         self.step_frame, self.step_ns = 0, float(now_ns)
         self.hz = model.rate * (1.0 + model.ppm * 1e-6)
-        # The level at arrivals within this step, and the loop's memory.
+        # The level at arrivals within this step, those of the first steps, what is held, and the loop's memory.
         self.levels: list[float] = []
+        self.found: list[float] = []
+        self.held: float | None = None
         self.pull = 0.0
         self._tell()
 
@@ -88,6 +94,8 @@ class Dac:
         self.level = 0
         self.playing, self.starts_at = False, None
         self.levels.clear()
+        self.found.clear()
+        self.held = None
 
     def advance(self, now_ns: int) -> None:
         """Lets everything sound that sounds before `now_ns`."""
@@ -105,8 +113,16 @@ class Dac:
 
     def _steer(self) -> None:
         """Faster while the buffer is fuller than at the start."""
-        error = float(np.mean(self.levels)) - self.model.delay_ms * 1e-3 if self.levels else 0.0
+        if not self.levels:
+            return
+        level = float(np.mean(self.levels))
         self.levels.clear()
+        if self.held is None:
+            self.found.append(level)
+            if len(self.found) == FIND_STEPS:
+                self.held = float(np.mean(self.found))
+            return
+        error = level - self.held
         most = self.model.follow_ppm * 1e-6
         self.pull = float(np.clip(self.pull + FOLLOW_RAD_S**2 * error * STEP_NS * 1e-9, -most, most))
         trim = float(np.clip(2.0 * FOLLOW_RAD_S * error + self.pull, -most, most))

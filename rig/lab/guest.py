@@ -86,7 +86,7 @@ class Guest:
         )
         port = self.hub_here.split(":")[1]
         listen = f"TCP-LISTEN:{port},bind=127.0.0.1,fork,reuseaddr,nodelay"
-        self.door = subprocess.Popen(["socat", listen, f"TCP:{self.address}:{CONTROL},nodelay"], stderr=subprocess.DEVNULL)
+        self.door = subprocess.Popen([*FIRST, "socat", listen, f"TCP:{self.address}:{CONTROL},nodelay"], stderr=subprocess.DEVNULL)
         self.wait_for(f"the guest to boot; see {self.job}/console.log and guest.log", self._answers, BOOT_PATIENCE_S)
 
     def _answers(self) -> bool:
@@ -108,7 +108,7 @@ class Guest:
         return [
             *FIRST, str(self.cache / "linux"), "mem=1200M", "root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro", "quiet",
             f"init={self.job / 'guest' / 'init'}", f"JOB={self.job}",
-            f"vec0:transport=tap,ifname={self.tap},depth=128,gro=0", "con=null", "con0=null,fd:1",
+            f"vec0:transport=tap,ifname={self.tap},depth=128,gro=1", "con=null", "con0=null,fd:1",
         ]  # fmt: skip
 
     def off(self) -> None:
@@ -137,8 +137,10 @@ class Guest:
             raise GuestFailed(f"{request}: {answer['error']}")
         return answer
 
-    def run(self, *command: str, patience: float = 60.0, environment: dict[str, str] | None = None) -> Done:
-        request = {"do": "run", "command": command, "timeout": patience, "environment": environment or {}}
+    def run(
+        self, *command: str, patience: float = 60.0, environment: dict[str, str] | None = None, typed: str = ""
+    ) -> Done:
+        request = {"do": "run", "command": command, "timeout": patience, "environment": environment or {}, "input": typed}
         return Done(**self.ask(request, patience + 30.0))
 
     def spawn(self, name: str, *command: str, log: str, environment: dict[str, str] | None = None) -> None:

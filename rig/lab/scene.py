@@ -124,6 +124,11 @@ class Scene:
             log.write(f"$ antiphon {' '.join(words)}\n{done.text}(exit {done.code}, {raw_s() - begin:.1f} s)\n\n")
         return done
 
+    def typed(self, line: str, *words: str) -> Done:
+        """`antiphon WORDS` in the guest, at a terminal at which somebody types a line."""
+        command = ["script", "--quiet", "--return", "--command", " ".join(["/job/antiphon", *words]), "/dev/null"]
+        return self.guest.run(*command, patience=90.0, environment=self.environment, typed=f"{line}\n")
+
     def start(self, name: str, *words: str) -> None:
         """`antiphon WORDS` in the guest, until it is stopped or ends."""
         log = f"{self.there}/{name}.log"
@@ -139,18 +144,25 @@ class Scene:
         return self.guest.run("cat", f"{self.there}/{name}.log").out
 
     def here(self, *words: str, patience: float = 120.0) -> Done:
-        """`antiphon WORDS` on the host, where the microphone is."""
-        try:
-            done = subprocess.run([self.antiphon, *words], capture_output=True, text=True, timeout=patience)
-        except subprocess.TimeoutExpired as late:
-            return Done(None, str(late.stdout or ""), str(late.stderr or ""))
-        with (self.out / "commands.log").open("a") as log:
-            log.write(f"(host) $ antiphon {' '.join(words)}\n{done.stdout}{done.stderr}(exit {done.returncode})\n\n")
-        return Done(done.returncode, done.stdout, done.stderr)
+        """`antiphon WORDS` on the host, where the microphone is; what it says on the way is in here.log."""
+        with (self.out / "here.log").open("a+") as log:
+            log.write(f"$ antiphon {' '.join(words)}\n")
+            log.flush()
+            begin = log.tell()
+            try:
+                command = [*FIRST, self.antiphon, *words]
+                done = subprocess.run(command, stdout=subprocess.PIPE, stderr=log, text=True, timeout=patience)
+                code, out = done.returncode, done.stdout
+            except subprocess.TimeoutExpired as late:
+                code, out = None, (late.stdout or b"").decode()
+            log.seek(begin)
+            told = log.read()
+            log.write(f"(exit {code})\n")
+        return Done(code, out, told)
 
     def start_here(self, name: str, *words: str) -> None:
         with (self.out / f"{name}.log").open("wb") as log:
-            self.native.append(subprocess.Popen([self.antiphon, *words], stdout=log, stderr=log))
+            self.native.append(subprocess.Popen([*FIRST, self.antiphon, *words], stdout=log, stderr=log))
 
     def on_air(self, **request: Any) -> dict[str, Any]:
         """A request to the air: stall, vanish, state."""

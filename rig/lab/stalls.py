@@ -5,7 +5,7 @@ import signal
 import subprocess
 from pathlib import Path
 
-from lab.guest import Guest
+from lab.guest import FIRST, Guest
 
 # Shorter ones disappear in the buffers of sender and speakers.
 WORTH_MS = 100.0
@@ -22,7 +22,7 @@ class Witness:
         self.guest, self.out = guest, out
         self.offset_ns = guest.clock_offset_ns()
         with (out / "witness.host.jsonl").open("wb") as log:
-            self.host = subprocess.Popen([antiphon, "witness"], stdout=log, stderr=subprocess.DEVNULL)
+            self.host = subprocess.Popen([*FIRST, antiphon, "witness"], stdout=log, stderr=subprocess.DEVNULL)
         self.guest.spawn("witness", "/job/antiphon", "witness", log=f"/job/{out.name}/witness.guest.jsonl")
 
     def stop(self) -> list[tuple[float, float]]:

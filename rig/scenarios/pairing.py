@@ -16,10 +16,10 @@ def rejected(scene: Scene) -> None:
 def wrong_pin(scene: Scene) -> None:
     speaker = scene.speaker("old", pairing="pin:4711")
     steps.found(scene, speaker)
-    done = scene.run("bluetooth", "pair", speaker.address, "--pin", "0000", patience=90.0)
+    done = scene.typed("0000", "bluetooth", "pair", speaker.address)
     scene.check("a wrong PIN fails", done.code not in (0, None), f"exit {done.code}")
     scene.check("in words that help", "PIN" in done.text and steps.plain_words(done.text), done.text.strip()[-300:])
-    again = scene.run("bluetooth", "pair", speaker.address, "--pin", "4711", patience=90.0)
+    again = scene.typed("4711", "bluetooth", "pair", speaker.address)
     scene.check("the right one pairs", again.code == 0, again.text.strip()[-300:] or "exit 0")
 
 
