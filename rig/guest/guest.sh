@@ -7,6 +7,8 @@ hostname antiphon-rig
 ip link set lo up
 ip address add "$ADDRESS/24" dev vec0
 ip link set vec0 up
+# What is read from the host's files stops all of the guest until the disk has it: the program is in memory.
+cp /job/antiphon /run/antiphon
 mkdir -p /run/dbus
 dbus-daemon --system --fork
 stdbuf -oL btvirt -s >/job/btvirt.log 2>&1 &

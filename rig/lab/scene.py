@@ -119,20 +119,20 @@ class Scene:
     def run(self, *words: str, patience: float = 60.0) -> Done:
         """`antiphon WORDS` in the guest; what it said is in commands.log."""
         begin = raw_s()
-        done = self.guest.run("/job/antiphon", *words, patience=patience, environment=self.environment)
+        done = self.guest.run("/run/antiphon", *words, patience=patience, environment=self.environment)
         with (self.out / "commands.log").open("a") as log:
             log.write(f"$ antiphon {' '.join(words)}\n{done.text}(exit {done.code}, {raw_s() - begin:.1f} s)\n\n")
         return done
 
     def typed(self, line: str, *words: str) -> Done:
         """`antiphon WORDS` in the guest, at a terminal at which somebody types a line."""
-        command = ["script", "--quiet", "--return", "--command", " ".join(["/job/antiphon", *words]), "/dev/null"]
+        command = ["script", "--quiet", "--return", "--command", " ".join(["/run/antiphon", *words]), "/dev/null"]
         return self.guest.run(*command, patience=90.0, environment=self.environment, typed=f"{line}\n")
 
     def start(self, name: str, *words: str) -> None:
         """`antiphon WORDS` in the guest, until it is stopped or ends."""
         log = f"{self.there}/{name}.log"
-        self.guest.spawn(name, "/job/antiphon", *words, log=log, environment=self.environment)
+        self.guest.spawn(name, "/run/antiphon", *words, log=log, environment=self.environment)
         self.running.append(name)
 
     def stop(self, name: str) -> int | None:

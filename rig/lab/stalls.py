@@ -23,7 +23,7 @@ class Witness:
         self.offset_ns = guest.clock_offset_ns()
         with (out / "witness.host.jsonl").open("wb") as log:
             self.host = subprocess.Popen([*FIRST, antiphon, "witness"], stdout=log, stderr=subprocess.DEVNULL)
-        self.guest.spawn("witness", "/job/antiphon", "witness", log=f"/job/{out.name}/witness.guest.jsonl")
+        self.guest.spawn("witness", "/run/antiphon", "witness", log=f"/job/{out.name}/witness.guest.jsonl")
 
     def stop(self) -> list[tuple[float, float]]:
         """Ends both, and tells as `read` does."""

@@ -17,6 +17,7 @@ START_S = 1.5
 def _together(scene: Scene, left: Speaker, right: Speaker, first_s: float, second_s: float) -> None:
     """Plays, calibrates by the room's microphone, and plays again."""
     speakers = {"left": left, "right": right}
+    steps.found(scene, left, right)
     if not steps.pair(scene, left, right):
         return
     steps.start_hub(scene, speakers)
