@@ -16,13 +16,13 @@ from lab.sbc import Samples
 # The converter's clock is set anew, and told to the timeline, so often.
 STEP_NS = 250_000_000
 
-# The level that a speaker holds is the one that it finds in its first seconds: packets do not come evenly at a
-# start. Steps.
-FIND_STEPS = 12
+# The level that a speaker holds is the one that it finds when it has played for some seconds: packets do not come
+# evenly at a start. After an underrun it finds another. Steps, and how many of the last of them count.
+FIND_STEPS, FOUND_STEPS = 12, 6
 
-# The loop that holds the buffer's level: critically damped, so quick, in radians a second. A 100 ms stall
-# moves it by some ten microseconds; a clock 100 ppm wrong is followed within 0.4 ms.
-FOLLOW_RAD_S = 0.1
+# The loop that holds the buffer's level: critically damped, in radians a second; slow, since arrivals jitter by
+# milliseconds and what they say moves the sound.
+FOLLOW_RAD_S = 0.03
 
 
 @dataclass
@@ -70,7 +70,9 @@ class Dac:
         self.levels: list[float] = []
         self.found: list[float] = []
         self.held: float | None = None
-        self.pull = 0.0
+        # It has learnt how wrong its crystal is: it has played before.
+        self.pull = float(np.clip(-model.ppm, -model.follow_ppm, model.follow_ppm)) * 1e-6
+        self.hz += model.rate * self.pull
         self._tell()
 
     def arrive(self, now_ns: int, samples: Samples) -> None:
@@ -120,7 +122,7 @@ class Dac:
         if self.held is None:
             self.found.append(level)
             if len(self.found) == FIND_STEPS:
-                self.held = float(np.mean(self.found))
+                self.held = float(np.mean(self.found[-FOUND_STEPS:]))
             return
         error = level - self.held
         most = self.model.follow_ppm * 1e-6
@@ -149,6 +151,8 @@ class Dac:
         if not self.fifo:
             self.counts.underruns += not self.dry
             self.dry = True
+            self.found.clear()
+            self.held = None
             if self.model.underrun == "rebuffer":
                 self.playing = False
                 return
