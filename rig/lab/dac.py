@@ -22,7 +22,7 @@ FIND_STEPS, FOUND_STEPS = 12, 6
 
 # The loop that holds the buffer's level: critically damped, in radians a second; slow, since arrivals jitter by
 # milliseconds and what they say moves the sound.
-FOLLOW_RAD_S = 0.03
+FOLLOW_RAD_S = 0.005
 
 
 @dataclass
