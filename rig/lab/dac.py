@@ -24,6 +24,9 @@ FIND_STEPS, FOUND_STEPS = 12, 6
 # milliseconds and what they say moves the sound.
 FOLLOW_RAD_S = 0.005
 
+# A level so near to the one held is left alone: it is the packets' jitter, and following it would move the sound.
+NEAR_S = 0.006
+
 
 @dataclass
 class DacModel:
@@ -125,6 +128,7 @@ class Dac:
                 self.held = float(np.mean(self.found[-FOUND_STEPS:]))
             return
         error = level - self.held
+        error -= float(np.clip(error, -NEAR_S, NEAR_S))
         most = self.model.follow_ppm * 1e-6
         self.pull = float(np.clip(self.pull + FOLLOW_RAD_S**2 * error * STEP_NS * 1e-9, -most, most))
         trim = float(np.clip(2.0 * FOLLOW_RAD_S * error + self.pull, -most, most))
