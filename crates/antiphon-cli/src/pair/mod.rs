@@ -29,7 +29,7 @@ use person::{AtTerminal, Person};
 
 use crate::bluetooth::{AtTheTerminal, meant};
 use crate::exit::{Exit, Failure};
-use crate::{dirs, members, signals, terminal};
+use crate::{dirs, find, members, signals, terminal};
 
 /// Leads through it.
 pub fn run(args: &PairArgs) -> Result<Exit, Failure> {
@@ -218,6 +218,9 @@ fn deliver(args: &PairArgs, pair: &Pair, facts: &[Facts], confirmed: bool) {
         false => tell(pair, confirmed),
     };
     let _ = terminal::print(&text);
+    if find::on_this_machine().is_some() {
+        terminal::note("A hub runs on this machine: restart it, so that it plays on them.");
+    }
 }
 
 fn tell(pair: &Pair, confirmed: bool) -> String {
