@@ -11,16 +11,18 @@
 //! is met in this order:
 //!
 //! 1. A link refuses a packet (its socket is full): the packet waits up to [`LATE`] and is then sent
-//!    late. The speaker has that much in its buffer, so nobody hears it. The same for a sender that
-//!    is late itself.
+//!    late. The speaker has that much in its buffer, so nobody hears it.
 //! 2. A packet has waited longer: one packet of the schedule is dropped **on all links together**.
 //!    Nothing is rendered for it and nothing sent, so every stream goes on without a cut and every
 //!    buffer is the same time lower: the group *lags*. When all links flow again, the lag is made
 //!    good a packet at a time, and all buffers are as before. Nothing moved.
 //! 3. The lag has grown to [`LAG_MOST`] and a link still takes nothing: that link leaves the group, so
 //!    that the others' buffers do not run dry for it. It is in again with the first packet it takes.
-//! 4. The machine itself stood still for longer than [`LATE`] and [`LAG_MOST`] together: all speakers
-//!    have run dry. The frames of that time are skipped on all links.
+//! 4. The machine itself stood still: what is due is sent at once, up to [`BURST`] of it. All that
+//!    counts is how much was sent in the time that passed: a speaker that still had something goes on
+//!    in its place, and one that ran dry has its buffer back.
+//! 5. It stood still for longer than that: every speaker has run dry. The frames of that time are
+//!    skipped on all links but for [`REFILL`], with which buffers are filled anew.
 //!
 //! Links whose packets differ in rate or frame size have a [`Lane`] each, with packets of their own
 //! on one origin, so their counts are equal in time to within a packet.
@@ -36,6 +38,17 @@ pub const LATE: Span = Span::from_ms(80);
 /// How far the group may lag behind nominal because of one link: two packets of the usual length, and no
 /// more than half of what any speaker buffers.
 pub const LAG_MOST: Span = Span::from_ms(50);
+
+/// How much is made up for at once when the machine stood still: more than speakers buffer is heard
+/// as a gap in any case, and what comes in a burst must find room in their buffers.
+pub const BURST: Span = Span::from_ms(400);
+
+/// With so much a group begins again after a longer standstill: what speakers hold at least.
+const REFILL: Span = Span::from_ms(150);
+
+/// The shortest delays that speakers have: after a longer standstill some have run dry, and nobody
+/// knows where they play.
+const DRY: Span = Span::from_ms(100);
 
 /// A lagging group makes good a packet this often: a speaker whose rate follows its buffer takes
 /// seconds to, and is not disturbed.
@@ -81,6 +94,8 @@ struct Waiting {
     bytes: Vec<u8>,
     samples: i64,
     due: Timestamp<True>,
+    /// When its waiting began: later than it was due if the sender itself was late.
+    since: Timestamp<True>,
 }
 
 /// A member's link, while it is up.
@@ -95,7 +110,7 @@ struct LinkPace {
 
 impl LinkPace {
     fn has_stalled(&self, now: Timestamp<True>) -> bool {
-        self.is_in && self.waiting.front().is_some_and(|head| now - head.due > LATE)
+        self.is_in && self.waiting.front().is_some_and(|head| now - head.since > LATE)
     }
 }
 
@@ -117,7 +132,7 @@ pub struct Counters {
     pub dropped: u64,
     /// Times that the link took nothing for so long that it was left out.
     pub left_out: u64,
-    /// Times that the whole group stood still so long that frames were skipped.
+    /// Times that the machine stood still for longer than speakers buffer: some have run dry.
     pub skipped: u64,
 }
 
@@ -149,6 +164,8 @@ pub struct Slot {
     pub samples: usize,
     /// When its first frame was due.
     pub due: Timestamp<True>,
+    /// From when on a link that does not take it is slow.
+    since: Timestamp<True>,
 }
 
 /// What [`Pace::poll`] says.
@@ -171,6 +188,8 @@ pub struct Pace {
     seen: Timestamp<True>,
     lag: Span,
     regain_at: Timestamp<True>,
+    /// The machine has just stood still, and that was counted.
+    stood_still: bool,
     lanes: Vec<Lane>,
     seats: Vec<Option<Seat>>,
     pool: Vec<Vec<u8>>,
@@ -184,6 +203,7 @@ impl Pace {
             seen: origin,
             lag: Span::ZERO,
             regain_at: origin,
+            stood_still: false,
             lanes: Vec::new(),
             seats: Vec::new(),
             pool: Vec::new(),
@@ -235,30 +255,40 @@ impl Pace {
             if now < due {
                 return Due::Later(due);
             }
-            let sender_is_late = now - due > LATE;
-            if sender_is_late && self.lag > LAG_MOST {
+            let behind = now - due;
+            self.watch_standstill(behind);
+            if behind > BURST {
                 return Due::Skipped(self.skip(now));
             }
             let packet = self.lanes[index].packet_time();
-            if sender_is_late {
-                self.drop_one(now, packet);
-            } else if self.has_stalled(now) {
-                if self.lag + packet > LAG_MOST {
-                    self.leave_out_stalled(now)
-                } else {
-                    self.drop_one(now, packet)
-                }
+            if behind > LATE || !self.has_stalled(now) {
+                return Due::Now(self.take(index, due, now));
+            } else if self.lag + packet > LAG_MOST {
+                self.leave_out_stalled(now)
             } else {
-                return Due::Now(self.take(index, due));
+                self.drop_one(now, packet)
             }
         }
     }
 
-    fn take(&mut self, index: usize, due: Timestamp<True>) -> Slot {
+    /// The next packet of a lane. A burst takes its links time to take: as much as it is late.
+    fn take(&mut self, index: usize, due: Timestamp<True>, now: Timestamp<True>) -> Slot {
         let lane = &mut self.lanes[index];
         let (first, samples) = (Frames(lane.next), lane.samples());
         lane.next += samples;
-        Slot { lane: index, first, samples: samples as usize, due }
+        let since = if now - due > LATE { now + (now - due) } else { due };
+        Slot { lane: index, first, samples: samples as usize, due, since }
+    }
+
+    /// Counts a standstill once.
+    fn watch_standstill(&mut self, behind: Span) {
+        if behind <= LATE {
+            self.stood_still = false;
+        } else if behind > DRY && !std::mem::replace(&mut self.stood_still, true) {
+            for seat in self.seats.iter_mut().flatten().filter(|seat| seat.link.is_some()) {
+                seat.counters.skipped += 1;
+            }
+        }
     }
 
     /// The members that a slot is for.
@@ -281,7 +311,12 @@ impl Pace {
             // Left out: only the newest packet is offered, so that it comes in where the others are.
             link.waiting.clear();
         }
-        link.waiting.push_back(Waiting { bytes, samples: slot.samples as i64, due: slot.due });
+        link.waiting.push_back(Waiting {
+            bytes,
+            samples: slot.samples as i64,
+            due: slot.due,
+            since: slot.since,
+        });
     }
 
     /// The packet that a member's link is to be given next.
@@ -406,20 +441,18 @@ impl Pace {
         }
     }
 
-    /// All lanes go on at the present; what they lagged is skipped, in whole packets of each.
+    /// All lanes go on shortly before the present; what they lagged beyond that is skipped, in whole
+    /// packets of each.
     fn skip(&mut self, now: Timestamp<True>) -> Span {
         let mut skipped = Span::ZERO;
         for lane in &mut self.lanes {
             let packet = lane.samples();
-            let behind = lane.form.rate.frames_in(now - self.origin).0 - lane.next;
+            let behind = lane.form.rate.frames_in(now - REFILL - self.origin).0 - lane.next;
             let frames = (behind / packet).max(0) * packet;
             lane.next += frames;
             skipped = skipped.max(lane.form.rate.span_of(Frames(frames)));
         }
         self.lag = Span::ZERO;
-        for seat in self.seats.iter_mut().flatten().filter(|seat| seat.link.is_some()) {
-            seat.counters.skipped += 1;
-        }
         skipped
     }
 

@@ -104,7 +104,7 @@ impl Sender {
                 Due::Later(at) => return at,
                 Due::Now(slot) => self.send(&slot),
                 Due::Skipped(time) => {
-                    tracing::warn!("this machine stood still: {:.0} ms were skipped", time.as_ms_f64());
+                    tracing::warn!("this machine stood still: {:.0} ms are left out", time.as_ms_f64());
                 }
             }
         }

@@ -398,7 +398,7 @@ pub struct LinkStats {
     pub dropped: u64,
     /// Times that the link took nothing for so long that it was left out of its group.
     pub left_out: u64,
-    /// Times that the group stood still so long that part of the programme was skipped.
+    /// Times that the machine stood still for longer than speakers buffer: some ran dry.
     pub skipped: u64,
     /// Packets that the radio has not taken yet.
     pub queue: f64,

@@ -269,6 +269,7 @@ fn faults_and_what_they_cost() {
         ("link stands still for 400 ms every 3 s", stall(400)),
         ("sender stands still for 60 ms every 3 s", sender(60)),
         ("sender stands still for 110 ms every 3 s", sender(110)),
+        ("sender stands still for 200 ms every 3 s", sender(200)),
         ("sender stands still for 500 ms every 3 s", sender(500)),
         ("a packet lost in the air every 10 s", lose),
         ("link gone from 10 s to 15 s", goes),
@@ -286,6 +287,15 @@ fn under_refusals_and_stalls_of_100_ms_counts_stay_equal_and_the_pair_stays_toge
         assert_eq!([world.speakers[0].underruns, world.speakers[1].underruns], [0, 0]);
         assert!(world.apart_ms < 12.0, "{}", world.apart_ms);
     }
+}
+
+/// What counts at a speaker is how much was sent in the time that passed.
+#[test]
+fn a_machine_that_stood_still_leaves_every_buffer_as_it_was() {
+    let world = run(sender(200), [Speaker::new(250, 100.0, false), Speaker::new(300, -100.0, false)], 30);
+    assert_eq!([world.speakers[0].underruns, world.speakers[1].underruns], [0, 0]);
+    assert!(world.apart_ms < 12.0, "{}", world.apart_ms);
+    assert_eq!(world.pace.counters(0).skipped, 9, "and each time is counted, once");
 }
 
 #[test]
@@ -401,7 +411,8 @@ proptest! {
                 prop_assert_eq!(pace.given(ids[0]), pace.given(ids[1]));
             }
             prop_assert!(pace.lag() <= LAG_MOST + Span::from_ms(24), "{:?}", pace.lag());
-            prop_assert!(ids.iter().all(|id| pace.waiting(*id) <= 8));
+            // What is late and what a burst brings, in packets of 24 ms.
+            prop_assert!(ids.iter().all(|id| pace.waiting(*id) <= 21), "{:?}", ids.map(|id| pace.waiting(id)));
         }
     }
 }
