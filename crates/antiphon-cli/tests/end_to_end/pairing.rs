@@ -146,8 +146,6 @@ fn a_script_names_both_and_gets_json_and_what_is_removed_is_gone() {
     let speakers: Vec<_> = report.speakers.iter().map(|s| (s.address.as_str(), s.role)).collect();
     assert_eq!(speakers, [(FAR, Role::Left), (NEAR, Role::Right)]);
     assert_eq!((report.name.as_str(), report.sides_confirmed), ("desk", false));
-    let told = |s: &antiphon_api::pair::PairedSpeaker| s.codecs == ["SBC"] && s.delay_reporting == Some(true);
-    assert!(report.speakers.iter().all(told), "{report:?}\n{said}");
     let removed = house.run(&["pair", "--remove", "desk"]);
     assert_eq!(removed.status.code(), Some(0));
     assert_eq!(house.run(&["pair", "--remove", "desk"]).status.code(), Some(4));
