@@ -8,7 +8,7 @@ use antiphon_api::measurement::{CalibrateReport, CorrectionReport, MEASUREMENT_S
 use antiphon_api::{
     CalibrationGrade, CalibrationMethod, CalibrationRequest, Client, SpeakerCalibration, json,
 };
-use antiphon_measure::lab::calibrate::{Correction, Present, Refusal, corrections, is_better};
+use antiphon_measure::lab::calibrate::{Correction, Present, Refusal, corrections, is_better, stand_still};
 use antiphon_measure::lab::measurement::{Grade, Measurement};
 
 use super::args::CalibrateArgs;
@@ -74,9 +74,8 @@ pub fn calibrate(
 fn settled(session: &mut Session<'_>, stop: &AtomicBool) -> Result<Measurement, Ended> {
     let mut measurement = session.measure("measuring", stop)?;
     for _ in 0..SETTLE_TRIES {
-        match corrections(&measurement, &[], None) {
-            Err(Refusal::Drifting { .. }) => {}
-            _ => break,
+        if stand_still(&measurement).is_ok() {
+            break;
         }
         measurement = session.measure("once more, the speakers were moving", stop)?;
     }

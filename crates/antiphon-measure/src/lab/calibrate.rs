@@ -14,8 +14,15 @@ pub const MAX_TRIM_DB: f64 = 24.0;
 /// in a stereo image.
 pub const MAX_UNSURE_US: f64 = 60.0;
 /// Clocks that run apart faster than this, in parts per million, undo a fixed delay within seconds:
-/// 5 ppm are 60 us in 12 s.
+/// 5 ppm are 60 us in 12 s. A correction that is worth far more than that is made all the same; see
+/// [`HOLDS_S`].
 pub const MAX_DRIFT_PPM: f64 = 5.0;
+/// Loudspeakers with a radio follow the rate of their samples by the level of their buffer, and glide by
+/// tens of parts per million for minutes, forth and back. A correction is worth it if what they could glide
+/// in so many seconds is at most [`LITTLE`] of what it takes away.
+const HOLDS_S: f64 = 30.0;
+/// See [`HOLDS_S`].
+const LITTLE: f64 = 0.25;
 /// A microphone stands no nearer and no farther than this, in metres.
 const DISTANCES_M: std::ops::RangeInclusive<f64> = 0.01..=100.0;
 /// Level differences below this are what moving one's head does.
@@ -129,8 +136,8 @@ pub fn corrections(
 ) -> Result<Vec<Correction>, Refusal> {
     let channels = &measurement.channels;
     refuse(measurement)?;
-    let in_air = in_air_us(distances_m, channels.len())?;
-    let own: Vec<f64> = own_delays(measurement)?.iter().zip(&in_air).map(|(d, air)| d - air).collect();
+    let own = emitted(measurement, distances_m)?;
+    outlasts_drift(channels, span(&own))?;
     let before: Vec<(f64, f64)> = channels.iter().map(|c| in_force(present, &c.name)).collect();
     let delays = waits(&own, &before);
     let gains = trims(channels, &before, distances_m.is_some());
@@ -151,9 +158,11 @@ pub fn is_better(
     after: &Measurement,
     distances_m: Option<&[f64]>,
 ) -> Result<(), String> {
-    refuse(after).map_err(|refusal| format!("the measurement afterwards does not confirm it: {refusal}"))?;
-    let was = worst_delay(before, distances_m)?;
-    let is = worst_delay(after, distances_m)?;
+    let unconfirmed = |refusal: Refusal| format!("the measurement afterwards does not confirm it: {refusal}");
+    refuse(after).map_err(unconfirmed)?;
+    let apart = |m: &Measurement| emitted(m, distances_m).map(|own| span(&own)).map_err(unconfirmed);
+    let (was, is) = (apart(before)?, apart(after)?);
+    outlasts_drift(&after.channels, was - is).map_err(unconfirmed)?;
     let level = |m: &Measurement| if distances_m.is_some() { 0.0 } else { level_span(&m.channels) };
     let (loud_was, loud_is) = (level(before), level(after));
     let same = SAME_DELAY_US + 2.0 * unsure_us(after);
@@ -185,8 +194,7 @@ fn refuse(measurement: &Measurement) -> Result<(), Refusal> {
     if measurement.grade == Grade::NotTrustworthy {
         return Err(Refusal::NotTrustworthy(gravest(measurement)));
     }
-    sure_enough(measurement)?;
-    clocks_agree(channels)
+    sure_enough(measurement)
 }
 
 /// The message of the gravest finding that made it not trustworthy.
@@ -206,8 +214,17 @@ fn sure_enough(measurement: &Measurement) -> Result<(), Refusal> {
     }
 }
 
-/// Refuses clocks that part faster than [`MAX_DRIFT_PPM`] beyond doubt.
-fn clocks_agree(channels: &[ChannelResult]) -> Result<(), Refusal> {
+/// Whether the speakers stand still against each other, as far as the measurement can tell.
+///
+/// # Errors
+/// Their clocks part faster than [`MAX_DRIFT_PPM`] beyond doubt.
+pub fn stand_still(measurement: &Measurement) -> Result<(), Refusal> {
+    outlasts_drift(&measurement.channels, 0.0)
+}
+
+/// Refuses clocks that part faster than [`MAX_DRIFT_PPM`] beyond doubt, unless a change of so many
+/// microseconds would be worth it for longer than [`HOLDS_S`].
+fn outlasts_drift(channels: &[ChannelResult], change_us: f64) -> Result<(), Refusal> {
     let by_drift = |a: &&ChannelResult, b: &&ChannelResult| a.drift_ppm.value.total_cmp(&b.drift_ppm.value);
     let (Some(slow), Some(fast)) = (channels.iter().min_by(by_drift), channels.iter().max_by(by_drift))
     else {
@@ -215,7 +232,7 @@ fn clocks_agree(channels: &[ChannelResult]) -> Result<(), Refusal> {
     };
     let ppm = fast.drift_ppm.value - slow.drift_ppm.value;
     let doubt = 1.96 * fast.drift_ppm.sd.hypot(slow.drift_ppm.sd);
-    if ppm - doubt > MAX_DRIFT_PPM {
+    if ppm - doubt > MAX_DRIFT_PPM && ppm * HOLDS_S > LITTLE * change_us {
         return Err(Refusal::Drifting { a: slow.name.clone(), b: fast.name.clone(), ppm });
     }
     Ok(())
@@ -280,13 +297,17 @@ fn within_limits(channels: &[ChannelResult], delays: &[f64], gains: &[f64]) -> R
     Ok(())
 }
 
-/// The greatest delay between any two speakers, the air taken out where distances are given.
-fn worst_delay(measurement: &Measurement, distances_m: Option<&[f64]>) -> Result<f64, String> {
-    let air = in_air_us(distances_m, measurement.channels.len()).map_err(|e| e.to_string())?;
-    let own = own_delays(measurement).map_err(|e| e.to_string())?;
-    let emitted = own.iter().zip(&air).map(|(us, air)| us - air);
-    let (low, high) = emitted.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), us| (l.min(us), h.max(us)));
-    Ok(high - low)
+/// Every channel's delay behind the first, the air taken out where distances are given.
+fn emitted(measurement: &Measurement, distances_m: Option<&[f64]>) -> Result<Vec<f64>, Refusal> {
+    let air = in_air_us(distances_m, measurement.channels.len())?;
+    Ok(own_delays(measurement)?.iter().zip(&air).map(|(us, air)| us - air).collect())
+}
+
+/// The greatest distance between any two.
+fn span(values: &[f64]) -> f64 {
+    let (low, high) =
+        values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(*v), h.max(*v)));
+    high - low
 }
 
 fn unsure_us(measurement: &Measurement) -> f64 {
@@ -294,9 +315,7 @@ fn unsure_us(measurement: &Measurement) -> f64 {
 }
 
 fn level_span(channels: &[ChannelResult]) -> f64 {
-    let levels = channels.iter().map(|c| c.level_db);
-    let (low, high) = levels.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), db| (l.min(db), h.max(db)));
-    high - low
+    span(&channels.iter().map(|c| c.level_db).collect::<Vec<f64>>())
 }
 
 #[cfg(test)]
@@ -448,6 +467,22 @@ mod tests {
         assert!(matches!(&refused, Refusal::Drifting { ppm, .. } if *ppm == 40.0), "{refused}");
         heard.channels[1].drift_ppm.sd = 30.0;
         assert!(corrections(&heard, &[], None).is_ok());
+    }
+
+    #[test]
+    fn what_takes_away_far_more_than_speakers_glide_is_kept_though_they_glide() {
+        let gliding = |late_us: f64| {
+            let mut heard = measured(&[(0.0, 0.0), (late_us, 0.0)]);
+            heard.channels[1].drift_ppm = Estimate { value: 40.0, sd: 1.0 };
+            heard
+        };
+        // 40 ppm are 1.2 ms in 30 s.
+        assert!(corrections(&gliding(15_000.0), &[], None).is_ok());
+        assert!(is_better(&gliding(15_000.0), &gliding(400.0), None).is_ok());
+        assert!(matches!(stand_still(&gliding(15_000.0)), Err(Refusal::Drifting { .. })));
+        assert!(matches!(corrections(&gliding(4_000.0), &[], None), Err(Refusal::Drifting { .. })));
+        assert!(is_better(&gliding(4_000.0), &gliding(400.0), None).unwrap_err().contains("40 ppm"));
+        assert!(is_better(&gliding(15_000.0), &gliding(16_000.0), None).is_err());
     }
 
     #[test]
