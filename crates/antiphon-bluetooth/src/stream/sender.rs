@@ -134,19 +134,21 @@ impl Sender {
     }
 
     fn write_all(&mut self) {
+        let mut broke = false;
         for member in &mut self.members {
-            let Some(link) = &mut member.link else { continue };
-            while let Some(packet) = self.pace.head(member.id) {
-                match link.socket.write(packet) {
-                    Written::Taken => self.pace.accepted(member.id, raw_now()),
-                    Written::Refused => break,
-                    Written::Broken(why) => {
-                        tracing::info!("{}: the link broke: {why}", member.address);
-                        let why = format!("the connection broke ({why}); it is made again");
-                        member.close(&mut self.pace, Down { why, needs_help: false });
-                        break;
-                    }
-                }
+            broke |= member.write(&mut self.pace);
+        }
+        if broke {
+            self.press_all();
+        }
+    }
+
+    /// A link is gone, and with it what kept the controller's buffers; see [`Socket::press`].
+    fn press_all(&mut self) {
+        for member in &mut self.members {
+            let (Some(link), Some(packet)) = (&mut member.link, self.pace.head(member.id)) else { continue };
+            if let Written::Taken = link.socket.press(packet) {
+                self.pace.accepted(member.id, raw_now());
             }
         }
     }
@@ -202,12 +204,15 @@ impl Sender {
         let (member, pace) = (&mut self.members[index], &mut self.pace);
         match event {
             LinkEvent::Up(link) => member.open(pace, link),
-            LinkEvent::Down(_, down) => member.close(pace, down),
+            LinkEvent::Down(_, down) => {
+                member.close(pace, down);
+                self.press_all();
+            }
             LinkEvent::Delay(_, reported) => member.status.reported = reported,
             LinkEvent::Volume(_, volume) => member.status.volume = volume,
             LinkEvent::Battery(_, percent) => member.status.battery = Some(percent),
         }
-        member.tell_delay();
+        self.members[index].tell_delay();
         self.show_at = raw_now();
     }
 
@@ -263,6 +268,24 @@ impl Member {
             encoder: SbcEncoder::new(link.sbc),
         });
         self.part_if_unlike();
+    }
+
+    /// Writes what waits, as far as it is taken; whether the link broke.
+    fn write(&mut self, pace: &mut Pace) -> bool {
+        let Some(link) = &mut self.link else { return false };
+        while let Some(packet) = pace.head(self.id) {
+            match link.socket.write(packet) {
+                Written::Taken => pace.accepted(self.id, raw_now()),
+                Written::Refused => return false,
+                Written::Broken(why) => {
+                    tracing::info!("{}: the link broke: {why}", self.address);
+                    let why = format!("the connection broke ({why}); it is made again");
+                    self.close(pace, Down { why, needs_help: false });
+                    return true;
+                }
+            }
+        }
+        false
     }
 
     /// A sink that renders at another rate than the link's stops, and another one comes in its place.

@@ -33,15 +33,36 @@ pub struct Socket {
     empty: i32,
     /// What one packet changes in that.
     packet: i32,
+    /// The most bytes of a packet.
+    longest: usize,
 }
 
 impl Socket {
     /// Takes a transport's socket for packets of up to `packet` bytes.
     pub fn new(socket: OwnedFd, packet: usize) -> Self {
-        // The kernel doubles what is asked for, to make up for its own part; a refusal leaves a longer queue.
-        let _ = setsockopt(&socket, sockopt::SndBuf, &(QUEUED * (packet + OVERHEAD) / 2));
         let empty = out_queue(&socket).unwrap_or(0);
-        Self { socket, empty, packet: 0 }
+        let socket = Self { socket, empty, packet: 0, longest: packet };
+        socket.hold(QUEUED);
+        socket
+    }
+
+    /// Lets the kernel hold so many packets.
+    fn hold(&self, packets: usize) {
+        // The kernel doubles what is asked for, to make up for its own part; a refusal leaves what was.
+        let _ = setsockopt(&self.socket, sockopt::SndBuf, &(packets * (self.longest + OVERHEAD) / 2));
+    }
+
+    /// Writes a packet though the queue is full.
+    ///
+    /// A controller's buffers are one for all its links, and a link that dies may have them all. The kernel has
+    /// them back when it is lost, but begins to send again only when somebody writes; so a link with a full queue
+    /// would wait for its writer, and its writer for it.
+    pub fn press(&mut self, packet: &[u8]) -> Written {
+        // The kernel asks whether the limit is passed before the packet, so one more can be held already.
+        self.hold(QUEUED + 2);
+        let written = self.write(packet);
+        self.hold(QUEUED);
+        written
     }
 
     /// Writes one packet, if it is taken at once.
@@ -103,8 +124,12 @@ mod tests {
         }
         assert!((3..=6).contains(&taken), "{taken} packets fit");
         assert!((socket.queued_packets() - f64::from(taken)).abs() < 0.1, "{}", socket.queued_packets());
+        assert!(matches!(socket.press(&packet), Written::Taken), "one more goes in");
+        assert!(matches!(socket.write(&packet), Written::Refused), "but no second");
         let mut read = [0; 1_024];
-        assert_eq!(recv(far.as_raw_fd(), &mut read, MsgFlags::empty()), Ok(672));
+        for _ in 0..2 {
+            assert_eq!(recv(far.as_raw_fd(), &mut read, MsgFlags::empty()), Ok(672));
+        }
         assert!(matches!(socket.write(&packet), Written::Taken));
         drop(far);
         assert!(matches!(socket.write(&packet), Written::Broken(_)));
