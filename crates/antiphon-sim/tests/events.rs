@@ -105,7 +105,7 @@ fn last_sound_before(world: &World, index: usize, limit: Span) -> f64 {
 /// A tone of 997 Hz on both, with two Bluetooth-like speakers: the left one's delay is reported as 120 ms,
 /// and as `then` in the middle.
 fn with_a_delay_report(then: Option<Span>) -> World {
-    let scenario = Scenario { latency: Span::from_ms(500), ..Scenario::default() };
+    let scenario = Scenario { latency: Span::from_ms(100), ..Scenario::default() };
     let mut world = scenario.world();
     world.script(s(1.0), Action::OutputDelay(0, Span::from_ms(120)));
     if let Some(then) = then {
@@ -128,7 +128,7 @@ fn roughness(sound: &[f32]) -> f32 {
 fn a_delay_report_that_changes_moves_one_speaker_without_a_click_and_leaves_the_other_alone() {
     let right = |world: &World| world.recording(1).expect("it recorded").samples;
     let unmoved = right(&with_a_delay_report(None));
-    for then in [Span::from_ms(250), Span::from_ms(20)] {
+    for then in [Span::from_ms(210), Span::from_ms(20)] {
         let mut world = with_a_delay_report(Some(then));
         let left = world.recording(0).expect("it recorded").samples;
         let around = &left[48_000 * 14..48_000 * 17];

@@ -38,6 +38,10 @@ const MAX_WAITING: usize = 16 * MAX_SESSIONS;
 /// A target latency beyond the configured one is a multiple of this.
 const LATENCY_STEP: Span = Span::from_ms(20);
 
+/// A need that can change while music plays, as loudspeakers report other delays, may grow by this much before the
+/// programme has to be moved for it, which every speaker of it would hear.
+const LATENCY_HEADROOM: Span = Span::from_ms(100);
+
 /// What a hub is.
 #[derive(Debug, Clone)]
 pub struct HubConfig {
@@ -316,18 +320,23 @@ impl Hub {
     }
 
     /// The least latency at which every speaker of the programme can play: what was set, or what one of
-    /// them needs, in whole steps so that small changes of a need change nothing.
+    /// them needs.
     pub fn needed_latency(&self) -> Span {
-        let streaming = self.sessions.values().filter(|session| session.streaming);
-        let needs = streaming.filter_map(|session| session.stats.as_ref()?.min_latency_us);
-        let needed = needs.max().map_or(Span::ZERO, Span::from_us);
-        let steps = (needed.as_ns() + LATENCY_STEP.as_ns() - 1) / LATENCY_STEP.as_ns();
-        self.config.latency.max(LATENCY_STEP * steps)
+        self.config.latency.max(self.need().unwrap_or_default())
     }
 
-    /// Puts [`needed_latency`](Self::needed_latency) in force, from the next [`start`](Self::start) on.
+    /// What the speaker of the programme needs that needs most.
+    fn need(&self) -> Option<Span> {
+        let streaming = self.sessions.values().filter(|session| session.streaming);
+        streaming.filter_map(|session| session.stats.as_ref()?.min_latency_us).max().map(Span::from_us)
+    }
+
+    /// Puts the latency that was set in force, or with some headroom what speakers of the programme need, in whole
+    /// steps so that small changes of a need change nothing; it holds from the next [`start`](Self::start) on.
     pub fn settle_latency(&mut self) {
-        let latency = self.needed_latency();
+        let needed = self.need().map_or(Span::ZERO, |need| need + LATENCY_HEADROOM);
+        let steps = (needed.as_ns() + LATENCY_STEP.as_ns() - 1) / LATENCY_STEP.as_ns();
+        let latency = self.config.latency.max(LATENCY_STEP * steps);
         if std::mem::replace(&mut self.latency, latency) == latency {
             return;
         }
