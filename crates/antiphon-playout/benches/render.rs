@@ -3,7 +3,7 @@
 //! Counted in time on the processor, not by the clock, so that a busy machine measures the same.
 
 use antiphon_base::{Chunk, Epoch, Frames, SampleRate, Span};
-use antiphon_playout::{Command, Renderer, RendererConfig, Target};
+use antiphon_playout::{Command, Filter, Renderer, RendererConfig, Target};
 
 const PERIOD: i64 = 256;
 const PERIODS: i64 = 48_000 * 60 / PERIOD;
@@ -15,12 +15,13 @@ fn on_processor_ns() -> u64 {
 }
 
 /// Includes the copying of each chunk, as a decoder's thread would do.
-fn share_of_a_core(channels: u16) -> f64 {
+fn share_of_a_core(channels: u16, filter: Filter) -> f64 {
     let (mut renderer, mut controller) = Renderer::new(RendererConfig {
         dac_rate: SampleRate::MEDIA,
         channels,
         ring: Span::from_s(2),
         max_period: Frames(PERIOD),
+        filter,
     });
     let mut out = vec![0.0; PERIOD as usize * usize::from(channels)];
     let samples: Vec<f32> =
@@ -48,7 +49,12 @@ fn share_of_a_core(channels: u16) -> f64 {
 }
 
 fn main() {
-    for channels in [1, 2] {
-        println!("{channels} channel(s): {:.2} % of a core", share_of_a_core(channels));
+    for filter in [Filter::Transparent, Filter::Coded] {
+        for channels in [1, 2] {
+            println!(
+                "{channels} channel(s), {filter:?}: {:.2} % of a core",
+                share_of_a_core(channels, filter)
+            );
+        }
     }
 }

@@ -31,6 +31,7 @@ mod meter;
 
 mod telemetry;
 
+pub use asrc::Filter;
 pub use command::{Command, Target};
 pub use controller::{Controller, QueueFull};
 pub use renderer::{Renderer, RendererConfig};

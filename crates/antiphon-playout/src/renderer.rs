@@ -2,7 +2,7 @@
 
 use antiphon_base::{Epoch, Frames, SampleRate, Span};
 
-use crate::asrc::MAX_BLOCK;
+use crate::asrc::{Filter, MAX_BLOCK};
 use crate::command::{Command, FRAME_LIMIT, Target};
 use crate::conceal::Losses;
 use crate::controller::{Controller, Queues, queues};
@@ -27,6 +27,8 @@ pub struct RendererConfig {
     /// The most frames that one period has: a start waits for that much media. Longer periods are
     /// rendered all the same.
     pub max_period: Frames,
+    /// How well the media are resampled.
+    pub filter: Filter,
 }
 
 /// More channels than any sound card's that this is made for; a larger number is a mistake.
@@ -118,7 +120,7 @@ impl Renderer {
             lines: [Line::default(); 2],
             current: 0,
             ended: None,
-            voices: [Voice::new(config.dac_rate, channels), Voice::new(config.dac_rate, channels)],
+            voices: std::array::from_fn(|_| Voice::new(config.dac_rate, channels, config.filter)),
             active: None,
             steer: Steer::new(),
             gain: Ramp::at(1.0),

@@ -4,7 +4,7 @@
 
 use antiphon_base::SampleRate;
 
-use crate::asrc::{Asrc, MAX_BLOCK, Place};
+use crate::asrc::{Asrc, Filter, MAX_BLOCK, Place};
 use crate::conceal::{Conceal, Losses};
 use crate::media::Media;
 use crate::ramp::Ramp;
@@ -22,9 +22,9 @@ pub(crate) struct Voice {
 }
 
 impl Voice {
-    pub(crate) fn new(dac_rate: SampleRate, channels: usize) -> Self {
+    pub(crate) fn new(dac_rate: SampleRate, channels: usize, filter: Filter) -> Self {
         Self {
-            asrc: Asrc::new(dac_rate, channels),
+            asrc: Asrc::new(dac_rate, channels, filter),
             conceal: Conceal::new(channels),
             fade: Ramp::at(0.0),
             step: 1.0,

@@ -13,7 +13,7 @@ use antiphon_engine::{
 };
 use antiphon_measure::recording::Recording;
 use antiphon_measure::timeline::{Segment, TrueTimeline};
-use antiphon_playout::{Renderer, RendererConfig};
+use antiphon_playout::{Filter, Renderer, RendererConfig};
 use antiphon_proto::session::{
     Codec, Hello, HubMessage, PROTOCOL, Remembered, SpeakerMessage, SpeakerSettings, SpeakerStats,
 };
@@ -154,6 +154,7 @@ impl World {
             channels: spec.role.channels(),
             ring: Span::from_s(3),
             max_period: spec.card.period,
+            filter: Filter::Transparent,
         });
         let engine = SpeakerEngine::new(
             SpeakerEngineConfig {

@@ -347,6 +347,7 @@ fn open(output: &Output) -> Result<Opened, SinkError> {
         channels: format.channels,
         ring: RING,
         max_period: format.period,
+        filter: output.filter(),
     });
     let (to_agent, events) = rtrb::RingBuffer::new(SINK_EVENTS);
     let render = Box::new(move |first: Frames, out: &mut [f32]| renderer.render(first, out));

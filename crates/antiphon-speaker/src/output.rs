@@ -8,6 +8,7 @@ use antiphon_base::{Local, Role, Span};
 use antiphon_bluetooth::stream::{self, LinkStatus, codec_text};
 use antiphon_bluetooth::{Address, ChannelWish, Member};
 use antiphon_net::Clock;
+use antiphon_playout::Filter;
 use antiphon_proto::session::{LinkState, LinkStats};
 
 use crate::agent::{AgentConfig, AgentError};
@@ -49,6 +50,11 @@ impl Output {
             Some((host, member)) => Ok(host.group().sink(member.address, member.channels)),
             None => sink::open(&self.uri, &self.clock),
         }
+    }
+
+    /// How well media are resampled for it.
+    pub fn filter(&self) -> Filter {
+        if self.bluetooth.is_some() { Filter::Coded } else { Filter::Transparent }
     }
 
     /// What is believed to lie behind its converter before it has said anything.

@@ -127,7 +127,7 @@ fn somebody_at_a_terminal_is_led_to_a_pair_whose_sides_were_heard() {
 
 #[test]
 fn a_script_names_both_and_gets_json_and_what_is_removed_is_gone() {
-    let (house, _bluez) = house();
+    let (house, bluez) = house();
     let output = house.run(&[
         "pair",
         "--left",
@@ -145,6 +145,9 @@ fn a_script_names_both_and_gets_json_and_what_is_removed_is_gone() {
     let report: PairReport = json::read("the report", &output.stdout).unwrap();
     let speakers: Vec<_> = report.speakers.iter().map(|s| (s.address.as_str(), s.role)).collect();
     assert_eq!(speakers, [(FAR, Role::Left), (NEAR, Role::Right)]);
+    for speaker in &report.speakers {
+        assert!(!speaker.codecs.is_empty(), "{speaker:?} {:#?}\n{said}", bluez.log());
+    }
     assert_eq!((report.name.as_str(), report.sides_confirmed), ("desk", false));
     let removed = house.run(&["pair", "--remove", "desk"]);
     assert_eq!(removed.status.code(), Some(0));

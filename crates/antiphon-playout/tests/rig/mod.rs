@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 
 use antiphon_base::{Chunk, Epoch, Frames, SampleRate, Span};
-use antiphon_playout::{Command, Controller, Renderer, RendererConfig, Target, Telemetry};
+use antiphon_playout::{Command, Controller, Filter, Renderer, RendererConfig, Target, Telemetry};
 
 /// A programme: the sample of each frame, by absolute number.
 pub type Source = Box<dyn Fn(i64) -> f32>;
@@ -68,6 +68,7 @@ impl Rig {
             channels: 1,
             ring: Span::from_s(2),
             max_period: Frames(period as i64),
+            filter: Filter::Transparent,
         };
         let (renderer, controller) = Renderer::new(config);
         let slope = 48_000.0 / f64::from(hz) / (1.0 + skew);
