@@ -17,8 +17,9 @@ from lab.sbc import Samples
 STEP_NS = 250_000_000
 
 # The level that a speaker holds is the one that it finds when it has played for some seconds: packets do not come
-# evenly at a start. After an underrun it finds another. Steps, and how many of the last of them count.
-FIND_STEPS, FOUND_STEPS = 12, 6
+# evenly at a start. After an underrun it finds another. A step's level is the highest one that a packet of it
+# found, since what comes late finds less; of so many steps the median counts.
+FIND_STEPS = 24
 
 # The loop that holds the buffer's level: critically damped, in radians a second; slow, since arrivals jitter by
 # milliseconds and what they say moves the sound.
@@ -120,12 +121,12 @@ class Dac:
         """Faster while the buffer is fuller than at the start."""
         if not self.levels:
             return
-        level = float(np.mean(self.levels))
+        level = max(self.levels)
         self.levels.clear()
         if self.held is None:
             self.found.append(level)
             if len(self.found) == FIND_STEPS:
-                self.held = float(np.mean(self.found[-FOUND_STEPS:]))
+                self.held = float(np.median(self.found))
             return
         error = level - self.held
         error -= float(np.clip(error, -NEAR_S, NEAR_S))

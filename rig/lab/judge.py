@@ -26,6 +26,9 @@ SCRIPTS = Path(__file__).resolve().parent.parent.parent / "scripts"
 
 RATE = 48_000
 
+# A2DP has no extensions and no contributing sources.
+RTP_BYTES = 12
+
 
 def _check_spread() -> Any:
     """The project's independent check, for how it reads recordings."""
@@ -99,6 +102,7 @@ class Packets:
     sequence: npt.NDArray[np.int64]
     timestamp: npt.NDArray[np.int64]
     samples: npt.NDArray[np.int64]
+    bytes: npt.NDArray[np.int64]
 
     @classmethod
     def read(cls, path: Path) -> "Packets":
@@ -110,11 +114,17 @@ class Packets:
             np.unwrap(column("sequence"), period=1 << 16),
             np.unwrap(column("timestamp"), period=1 << 32),
             column("samples"),
+            column("bytes"),
         )
 
     def between(self, begin_s: float, end_s: float) -> "Packets":
         mine = (self.at_s >= begin_s) & (self.at_s < end_s)
-        return Packets(self.at_s[mine], self.sequence[mine], self.timestamp[mine], self.samples[mine])
+        return Packets(*(column[mine] for column in vars(self).values()))
+
+    @property
+    def largest(self) -> int:
+        """The longest packet, in bytes, its header of RTP with it."""
+        return int(np.max(self.bytes)) + RTP_BYTES if len(self.bytes) else 0
 
     @property
     def sent(self) -> int:

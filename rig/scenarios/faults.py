@@ -2,14 +2,15 @@
 
 import time
 
+from lab import judge
 from lab.scene import Scene, Speaker, raw_s
 from lab.world import Scenario
 from scenarios import steps
 
 
-def _pair(scene: Scene, **fields: object) -> tuple[Speaker, Speaker] | None:
-    left = scene.speaker("left", delay_ms=180, report_ms=180, seed=31, **fields)
-    right = scene.speaker("right", delay_ms=180, report_ms=180, seed=32, **fields)
+def _pair(scene: Scene, ms: float = 180, **fields: object) -> tuple[Speaker, Speaker] | None:
+    left = scene.speaker("left", delay_ms=ms, report_ms=ms, seed=31, **fields)
+    right = scene.speaker("right", delay_ms=ms, report_ms=ms, seed=32, **fields)
     if not steps.pair(scene, left, right):
         return None
     steps.start_hub(scene, {"left": left, "right": right})
@@ -32,18 +33,26 @@ def switched_off(scene: Scene) -> None:
     on_at = raw_s()
     begin = playing.end()
     steps.no_stutter(scene, left, begin + steps.SETTLE_S, begin + 44.0)
-    heard = right.packets.between(on_at, on_at + 60.0).at_s
-    scene.figure("back after, s", round(float(heard[0] - on_at), 1) if len(heard) else "never")
-    scene.check("it returns by itself", len(heard) > 0, f"{len(heard)} packets")
+    back_at = _came_back(scene, right, on_at)
+    if back_at is None:
+        return
     spread = steps.measured(scene, source, left, right, begin)
-    back = (float(heard[0]) if len(heard) else on_at) - begin + 4.0
+    back = back_at - begin + 4.0
     moved = spread.median_us(back, 44.0) - spread.median_us(3.0, off_at - begin - 1.0)
     scene.figure("its place after the return, against before, ms", round(moved / 1e3, 2))
     scene.check("in place", abs(moved) < 5_000.0, f"{moved:.0f} us from where it was", timing=True)
 
 
+# After so long a link whose other end is silent is found lost: the supervision timeout.
+FOUND_LOST_S = 2.0
+
+
 def link_lost(scene: Scene) -> None:
-    """As when the battery is taken out: nothing arrives, nobody says so, the link times out later."""
+    """As when the battery is taken out: nothing arrives, nobody says so, the link times out later.
+
+    Until then its packets fill the controller's buffers, which are one for all links: the other speaker hears
+    it, whoever sends. What is asked is that it goes on when the loss is found.
+    """
     speakers = _pair(scene)
     if speakers is None:
         return
@@ -52,15 +61,26 @@ def link_lost(scene: Scene) -> None:
     playing = steps.Playing(scene, source)
     time.sleep(10.0)
     right.tell(do="unreachable")
-    scene.on_air(do="vanish", address=right.address, after_s=2.0)
+    scene.on_air(do="vanish", address=right.address, after_s=FOUND_LOST_S)
+    lost_at = raw_s() + FOUND_LOST_S
     time.sleep(6.0)
     right.tell(do="on")
     on_at = raw_s()
     begin = playing.end()
-    steps.no_stutter(scene, left, begin + steps.SETTLE_S, begin + 39.0)
-    heard = right.packets.between(on_at, on_at + 60.0).at_s
-    scene.figure("back after, s", round(float(heard[0] - on_at), 1) if len(heard) else "never")
-    scene.check("it returns by itself", len(heard) > 0, f"{len(heard)} packets")
+    steps.no_stutter(scene, left, begin + steps.SETTLE_S, lost_at - FOUND_LOST_S)
+    silent = judge.silence_ms(left.wav, lost_at - FOUND_LOST_S, begin + 39.0)
+    scene.figure("the other one silent until the loss is found, ms", round(silent, 1))
+    scene.check("the left speaker goes on when the loss is found", silent < FOUND_LOST_S * 1e3 + 250.0, f"{silent:.0f} ms", timing=True)
+    _came_back(scene, right, on_at)
+
+
+def _came_back(scene: Scene, speaker: Speaker, since_s: float) -> float | None:
+    """When its first packet came after that."""
+    heard = speaker.packets.between(since_s, since_s + 60.0).at_s
+    name = speaker.model.name
+    scene.figure(f"{name} back after, s", round(float(heard[0] - since_s), 1) if len(heard) else "never")
+    scene.check(f"the {name} speaker returns by itself", len(heard) > 0, f"{len(heard)} packets")
+    return float(heard[0]) if len(heard) else None
 
 
 def bluez_restarts(scene: Scene) -> None:
@@ -78,15 +98,16 @@ def bluez_restarts(scene: Scene) -> None:
     up_at = raw_s()
     playing.end()
     for speaker in (left, right):
-        heard = speaker.packets.between(up_at, up_at + 60.0).at_s
-        name = speaker.model.name
-        scene.figure(f"{name} back after, s", round(float(heard[0] - up_at), 1) if len(heard) else "never")
-        scene.check(f"the {name} speaker returns by itself", len(heard) > 0, f"{len(heard)} packets")
+        _came_back(scene, speaker, up_at)
 
 
 def bad_links(scene: Scene) -> None:
-    """100 ms stalls, stalls long enough that the host's writes are refused, a lost packet every 10 s."""
-    speakers = _pair(scene, on_gap="conceal")
+    """100 ms stalls, stalls long enough that the host's writes are refused, a lost packet every 10 s.
+
+    The speakers hold more than the longest stall: one that runs dry is late by what it lacked, which no sender
+    can see or help.
+    """
+    speakers = _pair(scene, ms=300, on_gap="conceal")
     if speakers is None:
         return
     left, right = speakers
@@ -97,15 +118,18 @@ def bad_links(scene: Scene) -> None:
     time.sleep(8.0)
     for turn in range(int((seconds - 15.0) / 5.0)):
         # Every third is long enough for the queue behind it to fill: EAGAIN.
-        scene.on_air(do="stall", address=(left, right)[turn % 2].address, ms=300 if turn % 3 == 2 else 100)
+        scene.on_air(do="stall", address=(left, right)[turn % 2].address, ms=240 if turn % 3 == 2 else 100)
         time.sleep(5.0)
     begin = playing.end()
     steps.equal_counts(scene, left, right)
     spread = steps.measured(scene, source, left, right, begin)
     scene.figure("apart meanwhile, p95 us about the median", round(steps.p95_about_median(spread), 1))
     scene.check("the pair stays together", steps.p95_about_median(spread) < 2_000.0, f"{steps.p95_about_median(spread):.0f} us", timing=True)
-    scene.figure("lost on their way", len(right.events("lost")))
-    steps.sender_counters(scene)
+    lost = len(right.events("lost"))
+    scene.figure("lost on their way", lost)
+    scene.check("packets were lost", lost > 0, lost)
+    refused = sum(link.get("late", 0) + link.get("dropped", 0) for link in steps.sender_counters(scene))
+    scene.check("writes were refused", refused > 0, refused)
 
 
 SCENARIOS = [

@@ -22,8 +22,9 @@ def _one_of_a_kind(scene: Scene, expected: dict[str, int], **fields: object) -> 
     spread = steps.measured(scene, source, left, right, begin)
     scene.figure("apart by true reports, p95 about the median, us", round(steps.p95_about_median(spread), 1))
     scene.check("they keep together", steps.p95_about_median(spread) < 1_500.0, f"{steps.p95_about_median(spread):.0f} us", timing=True)
-    largest = max((event["bytes"] for event in right.events("largest")), default=0)
+    largest = right.packets.largest
     scene.figure("its largest packet, bytes", largest)
+    scene.check("no packet longer than it takes", 0 < largest <= right.model.mtu, largest)
     scene.check("no packet that it cannot decode", not right.events("bad packet"), len(right.events("bad packet")))
 
 

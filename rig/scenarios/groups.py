@@ -32,6 +32,21 @@ def with_network(scene: Scene) -> None:
     scene.check("after calibration p95 is within 1 ms", spread.p95_us() <= 1_000.0, f"{spread.p95_us():.1f} us", timing=True)
 
 
+def _desktop(scene: Scene) -> dict[str, str]:
+    """A session's PipeWire and WirePlumber; the environment of its programs."""
+    desktop = {"XDG_RUNTIME_DIR": "/run/desktop", "DBUS_SESSION_BUS_ADDRESS": "unix:path=/run/desktop/bus"}
+    # Nobody is logged in at a seat here, and WirePlumber leaves Bluetooth to whoever is.
+    rules = "/etc/wireplumber/bluetooth.lua.d"
+    (scene.out / "seatless.lua").write_text('bluez_monitor.properties["with-logind"] = false\n')
+    scene.guest.run("mkdir", "-p", "/run/desktop", rules)
+    scene.guest.run("cp", f"{scene.there}/seatless.lua", f"{rules}/51-seatless.lua")
+    scene.guest.run("dbus-daemon", "--session", "--fork", "--address=unix:path=/run/desktop/bus")
+    for name in ("pipewire", "wireplumber"):
+        scene.guest.spawn(name, name, log=f"{scene.there}/{name}.log", environment=desktop)
+        scene.running.append(name)
+    return desktop
+
+
 def with_pipewire(scene: Scene) -> None:
     """Endpoints of ours stand before PipeWire's; a speaker that is none of ours falls through to PipeWire."""
     left = scene.speaker("left", delay_ms=150, report_ms=150, seed=52)
@@ -40,12 +55,7 @@ def with_pipewire(scene: Scene) -> None:
     if not steps.pair(scene, left, right):
         return
     steps.start_hub(scene, {"left": left, "right": right})
-    desktop = {"XDG_RUNTIME_DIR": "/run/desktop", "DBUS_SESSION_BUS_ADDRESS": "unix:path=/run/desktop/bus"}
-    scene.guest.run("mkdir", "-p", "/run/desktop")
-    scene.guest.run("dbus-daemon", "--session", "--fork", "--address=unix:path=/run/desktop/bus")
-    for name in ("pipewire", "wireplumber"):
-        scene.guest.spawn(name, name, log=f"{scene.there}/{name}.log", environment=desktop)
-        scene.running.append(name)
+    desktop = _desktop(scene)
     source = steps.music(scene, "first.wav", 30.0, 11)
     playing = steps.Playing(scene, source)
     time.sleep(8.0)

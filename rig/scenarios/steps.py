@@ -174,12 +174,15 @@ def no_stutter(scene: Scene, speaker: Speaker, begin_s: float, end_s: float) -> 
     scene.check(f"the {speaker.model.name} speaker never stutters", silent == 0.0, f"{silent:.1f} ms", timing=True)
 
 
-def sender_counters(scene: Scene) -> None:
+def sender_counters(scene: Scene) -> list[dict[str, int]]:
     """What the sender says of its links."""
+    links = []
     for speaker in scene.status().get("speakers", []):
         if link := speaker.get("link"):
             counted = {name: link[name] for name in ("sent", "late", "dropped") if name in link}
             scene.figure(f"{speaker['name']} counted", json.dumps(counted))
+            links.append(counted)
+    return links
 
 
 def plain_words(text: str) -> bool:

@@ -56,7 +56,7 @@ class TheJudge(unittest.TestCase):
             sequence = np.arange(1_000)
             sequence[500:] += skips
             at = np.arange(1_000) * 0.02
-            return judge.Packets(at, sequence, sequence * 960, np.full(1_000, 960))
+            return judge.Packets(at, sequence, sequence * 960, np.full(1_000, 960), np.full(1_000, 600))
 
         self.assertEqual(judge.count_difference(link(0), link(0)), 0)
         self.assertEqual(judge.count_difference(link(0), link(3)), 2 * 960)
