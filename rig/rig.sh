@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Sets up what the virtual Bluetooth lab needs, where it is missing, and runs it; README.md says what it is.
 # All that it makes lies under RIG_WORK, by default target/rig.
-set -euo pipefail
+set -Eeuo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 work=${RIG_WORK:-$here/../target/rig}
 mkdir -p "$work/cache"
@@ -18,7 +18,7 @@ packages() {
     for package in "${need[@]}"; do
         dpkg -s "$package" >/dev/null 2>&1 || missing+=("$package")
     done
-    [ ${#missing[@]} -eq 0 ] && return
+    [ ${#missing[@]} -gt 0 ] || return 0
     local as_root=()
     [ "$(id -u)" -eq 0 ] || as_root=(sudo -n)
     say "installing ${missing[*]}"
@@ -29,7 +29,7 @@ packages() {
 
 # Debian's kernel as a program: its own Bluetooth, nothing that the lab does not use.
 kernel() {
-    [ "$cache/linux" -nt "$here/guest/kernel.config" ] && return
+    if [ "$cache/linux" -nt "$here/guest/kernel.config" ]; then return; fi
     say "fetching and compiling a kernel"
     local package tree=$cache/kernel
     package=$(apt-cache depends linux-source | sed -n 's/.*Depends: \(linux-source-[0-9].*\)/\1/p' | head -1)
@@ -50,7 +50,7 @@ kernel() {
 
 # Debian's own Python, which the guest has too; newer ones stand beside it.
 python() {
-    [ -e "$cache/venv/bumble-$bumble" ] && return
+    if [ -e "$cache/venv/bumble-$bumble" ]; then return; fi
     say "making a Python environment with Bumble"
     rm -rf "$cache/venv"
     /usr/bin/python3 -m venv "$cache/venv"
@@ -58,8 +58,10 @@ python() {
     touch "$cache/venv/bumble-$bumble"
 }
 
+trap 'say "the lab could not be set up"; exit 2' ERR
 packages
 kernel
 python
+trap - ERR
 (cd "$here" && "$cache/venv/bin/python" -m unittest --quiet)
 exec "$cache/venv/bin/python" "$here/run.py" --work "$work" "$@"

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs the virtual Bluetooth lab; `make rig` does, through rig.sh. README.md says what it is.
 
-Leaves under --work: summary.json and summary.md, and in job/SCENARIO the logs, what every speaker sounded
+Leaves under --work: summary.json and summary.md (with what the same program showed in earlier runs), and in job/SCENARIO the logs, what every speaker sounded
 (NAME.wav with its timeline) and what arrived at it (NAME.packets.csv). Exit code 1 when a scenario failed, 3
 when one was inconclusive because the machine stood still, 2 when the lab itself did not start.
 """
@@ -17,8 +17,8 @@ from lab.guest import GuestFailed
 from lab.world import FAIL, INCONCLUSIVE, PASS, Scenario, World
 from scenarios import ALL
 
-# An inconclusive scenario is played once more: machines recover.
-ATTEMPTS = 2
+# An inconclusive scenario is played again: machines recover.
+ATTEMPTS = 3
 
 
 def arguments() -> argparse.Namespace:
@@ -78,8 +78,8 @@ def main() -> int:
         print(f"rig: the guest is up after {time.monotonic() - begin:.0f} s", flush=True)
         for scenario in scenarios:
             results.append(play(world, scenario, given.short))
-            report.write(given.work, results, time.monotonic() - begin)
-    except GuestFailed as wrong:
+            report.write(given.work, given.antiphon, [one.name for one in ALL], results, time.monotonic() - begin)
+    except (GuestFailed, OSError) as wrong:
         print(f"rig: {wrong}", file=sys.stderr)
         return 2
     finally:

@@ -7,8 +7,11 @@ from pathlib import Path
 
 from lab.guest import FIRST, Guest
 
-# Shorter ones disappear in the buffers of sender and speakers.
+# A shorter one disappears in the buffers of sender and speakers.
 WORTH_MS = 100.0
+
+# Several of these in a row do not: a failed check says nothing then.
+SPOILS_MS = 40.0
 
 # How far around a stall what was measured says nothing: buffers drain and fill again.
 AROUND_S = 0.75
@@ -25,28 +28,26 @@ class Witness:
             self.host = subprocess.Popen([*FIRST, antiphon, "witness"], stdout=log, stderr=subprocess.DEVNULL)
         self.guest.spawn("witness", "/run/antiphon", "witness", log=f"/job/{out.name}/witness.guest.jsonl")
 
-    def stop(self) -> list[tuple[float, float]]:
-        """Ends both, and tells as `read` does."""
+    def stop(self) -> None:
         self.host.send_signal(signal.SIGINT)
         self.host.wait()
         self.guest.stop("witness", signal.SIGINT)
-        return self.read()
 
-    def read(self) -> list[tuple[float, float]]:
+    def read(self, worth_ms: float = WORTH_MS) -> list[tuple[float, float]]:
         """The stalls worth telling so far: begin and end, in seconds of the host's raw clock."""
         # The guest's part of the files is behind otherwise.
         self.guest.run("sync")
-        stalls = self._read("witness.host.jsonl", 0) + self._read("witness.guest.jsonl", self.offset_ns)
-        return sorted(stalls)
+        stalls = self._read("witness.host.jsonl", 0, worth_ms)
+        return sorted(stalls + self._read("witness.guest.jsonl", self.offset_ns, worth_ms))
 
-    def _read(self, name: str, offset_ns: int) -> list[tuple[float, float]]:
+    def _read(self, name: str, offset_ns: int, worth_ms: float) -> list[tuple[float, float]]:
         stalls = []
         for line in (self.out / name).read_text().splitlines():
             if not line.startswith("{") or not line.endswith("}"):
                 continue
             told = json.loads(line)
             begin, end = told["begin_ns"] + offset_ns, told["end_ns"] + offset_ns
-            if end - begin >= WORTH_MS * 1e6:
+            if end - begin >= worth_ms * 1e6:
                 stalls.append((begin / 1e9, end / 1e9))
         return stalls
 

@@ -62,6 +62,7 @@ def connected(scene: Scene, *speakers: Speaker) -> None:
     scene.figure("connected after, s", round(raw_s() - begin, 1))
     synced = lambda: sum(1 for one in scene.status().get("speakers", []) if (one.get("report") or {}).get("synced"))
     scene.wait_for("their clocks to be known", lambda: synced() >= len(speakers), CONNECT_PATIENCE_S)
+    scene.connected_s = raw_s()
 
 
 def music(scene: Scene, name: str, seconds: float, seed: int) -> Path:
@@ -120,13 +121,17 @@ def calibrate(scene: Scene, left: Speaker, right: Speaker) -> bool:
     return calibrate_files(scene, left.wav, right.wav)
 
 
-def calibrate_files(scene: Scene, left: Path, right: Path) -> bool:
-    """By a microphone in a simulated room that hears the speakers' own recordings grow."""
+def microphone(scene: Scene, left: Path, right: Path) -> list[str]:
+    """A microphone in a simulated room that hears the speakers' own recordings grow."""
     room = f"room:{left},{right}?distances_m=2,2&rt60_ms=300&snr_db=30&ppm=60"
+    return ["--hub", scene.control_hub_at, "--mic", room, "--equal-distance"]
+
+
+def calibrate_files(scene: Scene, left: Path, right: Path) -> bool:
     begin = raw_s()
-    done = scene.here("calibrate", "--hub", scene.control_hub_at, "--mic", room, "--equal-distance", "--json", patience=180.0)
+    done = scene.here("calibrate", *microphone(scene, left, right), "--json", patience=180.0)
     scene.figure("calibrated in, s", round(raw_s() - begin, 1))
-    scene.check("calibrating succeeds", done.code == 0, done.text.strip()[-300:] if done.code else "exit 0")
+    scene.check("calibrating succeeds", done.code == 0, done.text.strip()[-300:] if done.code else "exit 0", timing=True)
     return done.code == 0
 
 
