@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Runs the virtual Bluetooth lab; `make rig` does, through rig.sh. README.md says what it is.
 
-Leaves under --work: summary.json and summary.md (with what the same program showed in earlier runs), and in job/SCENARIO the logs, what every speaker sounded
-(NAME.wav with its timeline) and what arrived at it (NAME.packets.csv). Exit code 1 when a scenario failed, 3
+Leaves under --work: summary.json and summary.md, with what the same program showed in earlier runs, and in
+job/SCENARIO the logs, what every speaker sounded (NAME.wav with its timeline) and what arrived at it
+(NAME.packets.csv). Exit code 1 when a scenario failed, 3
 when one was inconclusive because the machine stood still, 2 when the lab itself did not start.
 """
 

@@ -124,12 +124,12 @@ def calibrate(scene: Scene, left: Speaker, right: Speaker) -> bool:
 def microphone(scene: Scene, left: Path, right: Path) -> list[str]:
     """A microphone in a simulated room that hears the speakers' own recordings grow."""
     room = f"room:{left},{right}?distances_m=2,2&rt60_ms=300&snr_db=30&ppm=60"
-    return ["--hub", scene.control_hub_at, "--mic", room, "--equal-distance"]
+    return ["--hub", scene.control_hub_at, "--mic", room]
 
 
 def calibrate_files(scene: Scene, left: Path, right: Path) -> bool:
     begin = raw_s()
-    done = scene.here("calibrate", *microphone(scene, left, right), "--json", patience=180.0)
+    done = scene.here("calibrate", *microphone(scene, left, right), "--equal-distance", "--json", patience=180.0)
     scene.figure("calibrated in, s", round(raw_s() - begin, 1))
     scene.check("calibrating succeeds", done.code == 0, done.text.strip()[-300:] if done.code else "exit 0", timing=True)
     return done.code == 0
