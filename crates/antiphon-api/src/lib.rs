@@ -25,7 +25,11 @@ pub mod session;
 
 pub mod demo;
 
+pub mod advice;
+
 pub mod bluetooth;
+
+pub mod doctor;
 
 pub mod measurement;
 

@@ -30,8 +30,9 @@ pub struct Adapter {
     pub powered: bool,
     /// Whether somebody scans with it.
     pub discovering: bool,
+    /// It offers audio: a BlueZ without its A2DP plugin does not.
+    pub has_media: bool,
     pub(crate) path: String,
-    pub(crate) has_media: bool,
 }
 
 /// A device as BlueZ knows it.

@@ -12,8 +12,10 @@ use antiphon_net::impair::{Blackout, Delay, Jitter, Loss};
 use antiphon_proto::session::Codec;
 use clap::{ArgAction, Parser, Subcommand};
 
+use crate::advice::{CatalogArgs, CheckArgs, ExplainArgs, GuideArgs};
 use crate::bluetooth::BluetoothArgs;
 use crate::demo::DemoArgs;
+use crate::doctor::DoctorArgs;
 use crate::lab::{CalibrateArgs, MeasureArgs, SignalArgs};
 use crate::pair::PairArgs;
 use crate::plan::{Place, Volume, parse_signed_span, parse_span};
@@ -88,6 +90,21 @@ pub enum Verb {
 
     /// Bluetooth speakers: find them, pair them, see what they are
     Bluetooth(BluetoothArgs),
+
+    /// Say which method makes two speakers play together: of which model, firmware, app and source
+    Check(CheckArgs),
+
+    /// Lead through a method step by step, check what can be checked, and prove the result
+    Guide(GuideArgs),
+
+    /// Answer a question about two speakers, and say what is a myth
+    Explain(ExplainArgs),
+
+    /// Look at this machine and its speakers, and say what is in the way, with the command that helps
+    Doctor(DoctorArgs),
+
+    /// The speakers that are known: listed, checked, added to
+    Catalog(CatalogArgs),
 
     /// Show a code that pairs one speaker on another machine
     Access(HubOnlyArgs),

@@ -43,6 +43,10 @@ mod demo;
 
 mod bluetooth;
 
+mod advice;
+
+mod doctor;
+
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -87,6 +91,11 @@ fn work(verb: Verb) -> Result<Exit, Failure> {
         Verb::Calibrate(args) => lab::calibrate(&args),
         Verb::Bluetooth(args) => bluetooth::run(&args),
         Verb::Pair(args) => pair::run(&args),
+        Verb::Check(args) => advice::check(&args),
+        Verb::Guide(args) => advice::guide(&args),
+        Verb::Explain(args) => advice::explain(&args),
+        Verb::Doctor(args) => doctor::run(&args),
+        Verb::Catalog(args) => advice::catalog(&args),
         Verb::Access(args) => settings::access(&args),
         Verb::Impair(args) => instruments::impair(args),
         Verb::Witness(args) => instruments::witness(args),

@@ -4,7 +4,7 @@ mod name;
 
 mod person;
 
-mod report;
+pub mod report;
 
 pub use name::meant;
 pub use person::AtTheTerminal;

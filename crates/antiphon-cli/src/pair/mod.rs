@@ -25,7 +25,7 @@ use antiphon_speaker::pairs::Pair;
 
 pub use args::PairArgs;
 use choose::Choice;
-use person::{AtTerminal, Person};
+pub use person::{AtTerminal, Person};
 
 use crate::bluetooth::{AtTheTerminal, meant};
 use crate::exit::{Exit, Failure};

@@ -13,3 +13,7 @@ mod lab;
 mod bluetooth_verbs;
 
 mod pairing;
+
+mod advice;
+
+mod doctor;

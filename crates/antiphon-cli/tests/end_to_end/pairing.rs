@@ -69,14 +69,14 @@ impl Drop for Ears {
 }
 
 /// A program on a terminal of its own, and somebody who reads it and types.
-struct Terminal {
-    child: Process,
+pub struct Terminal {
+    pub child: Process,
     keys: File,
     screen: Arc<Mutex<String>>,
 }
 
 impl Terminal {
-    fn of(house: &House, args: &[&str]) -> Self {
+    pub fn of(house: &House, args: &[&str]) -> Self {
         let pty = openpty(None, None).unwrap();
         let end = || Stdio::from(pty.slave.try_clone().unwrap());
         let child: Child = house.antiphon(args).stdin(end()).stdout(end()).stderr(end()).spawn().unwrap();
@@ -94,11 +94,11 @@ impl Terminal {
         Self { child: Process(child), keys, screen }
     }
 
-    fn screen(&self) -> String {
+    pub fn screen(&self) -> String {
         self.screen.lock().unwrap().clone()
     }
 
-    fn answer(&mut self, question: &str, line: &str) {
+    pub fn answer(&mut self, question: &str, line: &str) {
         eventually(question, || self.screen().contains(question));
         writeln!(self.keys, "{line}").unwrap();
     }

@@ -1,0 +1,90 @@
+//! Which guide is meant.
+
+use antiphon_catalog::check::{Question, Standing};
+use antiphon_catalog::guide::{Plan, Saved};
+use antiphon_catalog::{Catalogue, Found, Named};
+
+use super::GuideArgs;
+use crate::advice::page::Page;
+use crate::exit::{Exit, Failure};
+use crate::terminal;
+
+/// What is wished for.
+pub enum Wish {
+    /// These steps, for the model of this name.
+    Plan(Box<Plan>, Option<String>),
+    /// To see what there is.
+    List,
+}
+
+/// The plan that was typed, or the one that was left.
+///
+/// # Errors
+/// No guide and no model of that name.
+pub fn plan(catalogue: &Catalogue, args: &GuideArgs, kept: Option<&Saved>) -> Result<Wish, Failure> {
+    let Some(what) = &args.what else {
+        let Some(saved) = kept else { return Ok(Wish::List) };
+        return Ok(wish(catalogue, &saved.guide, saved.model.as_deref()).unwrap_or(Wish::List));
+    };
+    if catalogue.guide(what).is_some() {
+        if let Some(model) = &args.model {
+            found(catalogue, model)?;
+        }
+        return Ok(wish(catalogue, what, args.model.as_deref()).unwrap_or(Wish::List));
+    }
+    found(catalogue, what)?;
+    Ok(best(catalogue, args, what))
+}
+
+fn wish(catalogue: &Catalogue, guide: &str, model: Option<&str>) -> Option<Wish> {
+    let found = model.and_then(|model| known(catalogue, model));
+    let plan = catalogue.plan(guide, found)?;
+    Some(Wish::Plan(Box::new(plan), found.map(|found| found.name.to_owned())))
+}
+
+fn known<'a>(catalogue: &'a Catalogue, model: &str) -> Option<Found<'a>> {
+    match catalogue.find(model) {
+        Named::Known(found) => Some(found),
+        Named::Several(_) | Named::Unknown(_) => None,
+    }
+}
+
+fn found<'a>(catalogue: &'a Catalogue, model: &str) -> Result<Found<'a>, Failure> {
+    let (names, lead) = match catalogue.find(model) {
+        Named::Known(found) => return Ok(found),
+        Named::Several(names) => (names, "may be"),
+        Named::Unknown(names) => (names, "is neither a guide nor a known model; nearest:"),
+    };
+    let message = format!(
+        "{model:?} {lead} {}; `antiphon guide host-pair` works for any two Bluetooth speakers, `antiphon guide` \
+         lists the others",
+        names.join(", ")
+    );
+    Err(Failure::new(Exit::NotFound, message))
+}
+
+/// The guide of the method that `check` finds best.
+fn best(catalogue: &Catalogue, args: &GuideArgs, first: &str) -> Wish {
+    let (firmware, app) = (&args.firmware[..], args.app.as_ref());
+    let question = Question { first, second: args.model.as_deref(), firmware, app, host: args.source };
+    let report = catalogue.check(&question);
+    terminal::note(&report.verdict);
+    if report.methods.iter().any(|judged| matches!(judged.standing, Standing::Maybe | Standing::NotYet)) {
+        terminal::note("antiphon check says more about the others.");
+    }
+    let model = report.alike.then(|| report.speakers[0].name().to_owned());
+    let best = catalogue.method(report.best).map_or("host-pair", |method| method.guide.as_str());
+    wish(catalogue, best, model.as_deref()).unwrap_or(Wish::List)
+}
+
+/// What there is.
+pub fn list(catalogue: &Catalogue) -> String {
+    let mut page = Page::default();
+    page.say(0, "antiphon guide METHOD, or antiphon guide MODEL for the best method. The methods:");
+    page.gap();
+    for guide in &catalogue.guides {
+        let later = if guide.later.is_some() { " (not in this version)" } else { "" };
+        page.item(2, &format!("{:<15}", guide.id), &format!("{}{later}", guide.title));
+    }
+    page.text()
+}

@@ -1,0 +1,26 @@
+//! What works for whose speakers: `antiphon check`, `explain` and `catalog`.
+//!
+//! The answers come from `antiphon-catalog`; this reads files, prints and writes JSON.
+
+mod args;
+
+mod page;
+
+mod proofs;
+
+mod files;
+
+mod check;
+
+mod explain;
+
+mod catalog;
+
+mod guide;
+
+pub use args::{CatalogArgs, CheckArgs, ExplainArgs};
+pub use catalog::run as catalog;
+pub use check::run as check;
+pub use explain::run as explain;
+pub use guide::{GuideArgs, run as guide};
+pub use page::Page;
