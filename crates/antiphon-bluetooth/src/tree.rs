@@ -18,7 +18,7 @@ pub(crate) struct Tree {
 }
 
 /// A Bluetooth adapter of this machine.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Adapter {
     /// As in `hci0`.
     pub name: String,

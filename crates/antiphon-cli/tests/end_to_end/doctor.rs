@@ -28,7 +28,9 @@ fn a_machine_without_anything_is_told_what_it_lacks_and_what_works_all_the_same(
     let output = house.run(&["doctor"]);
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(1), "{text}");
-    for words in ["FAIL  the D-Bus system bus does not answer", "systemctl start dbus", "antiphon demo", "PASS"] {
+    for words in
+        ["FAIL  the D-Bus system bus does not answer", "systemctl start dbus", "antiphon demo", "PASS"]
+    {
         assert!(text.contains(words), "{words}: {text}");
     }
     assert!(text.lines().all(|line| line.chars().count() <= 80 || line.contains("> ")), "{text}");

@@ -20,7 +20,7 @@ pub fn page(catalogue: &Catalogue, plan: &Plan) -> String {
     plan.needs.iter().for_each(|need| page.item(2, "- ", need));
     for (n, planned) in plan.steps.iter().enumerate() {
         page.gap();
-        step(&mut page, &mut proofs, plan, n, planned);
+        step(&mut page, &mut proofs, n, planned);
     }
     proofs.list(&mut page);
     page.text()
@@ -34,7 +34,7 @@ pub fn title(plan: &Plan) -> String {
     }
 }
 
-fn step(page: &mut Page, proofs: &mut Proofs, plan: &Plan, n: usize, planned: &Planned) {
+fn step(page: &mut Page, proofs: &mut Proofs, n: usize, planned: &Planned) {
     let one = &planned.step;
     let mark = one.proof.as_ref().map_or(String::new(), |proof| format!(" {}", proofs.mark(proof)));
     page.item(0, &format!("{:>2}. ", n + 1), &format!("{}{mark}", one.task));
@@ -43,7 +43,11 @@ fn step(page: &mut Page, proofs: &mut Proofs, plan: &Plan, n: usize, planned: &P
         page.item(4, if n == 0 { "If not: " } else { "        " }, advice);
     }
     if let Some(back) = planned.back_to {
-        page.item(4, if one.otherwise.is_empty() { "If not: " } else { "        " }, &back_words(plan, back));
+        page.item(
+            4,
+            if one.otherwise.is_empty() { "If not: " } else { "        " },
+            &format!("If nothing helps, go back to step {}.", back + 1),
+        );
     }
 }
 
@@ -53,11 +57,6 @@ pub fn body(page: &mut Page, step: &Step, indent: usize) {
         page.command(indent, &format!("> {run}"));
     }
     page.item(indent, "You should see: ", &step.see);
-}
-
-fn back_words(plan: &Plan, back: usize) -> String {
-    let id = plan.steps.get(back).map_or("", |planned| planned.step.task.as_str());
-    format!("If nothing helps, go back to step {}: {id}", back + 1)
 }
 
 /// The plan for programs.
