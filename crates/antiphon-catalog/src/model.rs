@@ -80,7 +80,7 @@ impl Model {
         let alias = alias.to_lowercase();
         let covered = self.covers.iter().find(|name| {
             let name = name.to_lowercase();
-            name.ends_with(&alias) || (last(&alias) != "" && name.ends_with(&last(&alias)))
+            name.ends_with(&alias) || (!last(&alias).is_empty() && name.ends_with(&last(&alias)))
         });
         covered.map_or(self.name.as_str(), String::as_str)
     }

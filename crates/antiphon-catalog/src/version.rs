@@ -126,10 +126,7 @@ fn numbers_begin(text: &str) -> Option<usize> {
     let runs = (0..bytes.len()).filter(|at| digit(*at) && word(*at) && (*at == 0 || bytes[at - 1] != b'.'));
     let run = |at: usize| text[at..].bytes().take_while(|b| b.is_ascii_digit() || *b == b'.').count();
     let dotted = |at: &usize| text[*at..*at + run(*at)].trim_end_matches('.').contains('.');
-    runs.clone()
-        .filter(dotted)
-        .next_back()
-        .or_else(|| runs.clone().find(|at| *at == 0 && run(0) == text.len()))
+    runs.clone().rfind(dotted).or_else(|| runs.clone().find(|at| *at == 0 && run(0) == text.len()))
 }
 
 impl fmt::Display for VendorVersion {
