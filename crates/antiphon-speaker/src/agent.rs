@@ -148,7 +148,8 @@ impl Agent {
             .spawn(move || control::run(control_config, store, &channels))
             .map_err(|e| AgentError::System("start a thread", e))?;
         precise_timers();
-        tracing::debug!("real-time priority for the speaker thread: {}", real_time_priority());
+        let granted = real_time_priority();
+        tracing::debug!("real-time priority for the speaker thread: {granted}");
         Ok(Self {
             clock,
             output,

@@ -86,7 +86,8 @@ impl Sender {
 
     pub fn run(&mut self, stop: &AtomicBool) {
         precise_timers();
-        tracing::debug!("real-time priority for the Bluetooth thread: {}", real_time_priority());
+        let granted = real_time_priority();
+        tracing::debug!("real-time priority for the Bluetooth thread: {granted}");
         while !stop.load(Ordering::Acquire) {
             self.take_sinks();
             self.take_links();

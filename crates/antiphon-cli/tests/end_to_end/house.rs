@@ -123,6 +123,11 @@ impl House {
         self.port = self.address().unwrap().port();
     }
 
+    /// The hub's process.
+    pub fn hub_id(&self) -> u32 {
+        self.hub.as_ref().expect("a hub").0.id()
+    }
+
     pub fn kill_hub(&mut self) {
         self.hub = None;
     }

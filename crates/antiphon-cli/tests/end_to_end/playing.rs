@@ -85,6 +85,26 @@ fn playing(house: &House) {
     sleep_ms(700);
 }
 
+/// How many threads of a process run before all ordinary ones (SCHED_FIFO; proc(5), field 41 of stat).
+fn real_time_threads(process: u32) -> usize {
+    let tasks = std::fs::read_dir(format!("/proc/{process}/task")).unwrap();
+    let stats = tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("stat")).ok());
+    // The name may hold anything but ends with the last bracket; field 3 follows.
+    let policy = |stat: &String| stat.rsplit_once(") ")?.1.split(' ').nth(38)?.parse().ok();
+    stats.filter(|stat| policy(stat) == Some(1)).count()
+}
+
+#[test]
+fn what_must_be_on_time_runs_before_ordinary_threads_where_the_system_allows_it() {
+    let house = House::new();
+    let speaker = house.speaker("left", "0");
+    // What a thread of this process may, theirs may. By default they log nothing of it.
+    let allowed = std::thread::spawn(antiphon_net::real_time_priority).join().unwrap();
+    assert_eq!(real_time_threads(house.hub_id()) > 0, allowed, "the hub's media thread");
+    // Its clock and its packets; the virtual output's own thread.
+    assert_eq!(real_time_threads(speaker.0.id()) > 1, allowed, "the speaker's threads");
+}
+
 #[test]
 fn nothing_that_is_changed_while_it_plays_clicks_and_a_right_speaker_hears_only_right() {
     let (a, b) = (0..4).find_map(|_| everything_is_changed()).expect("a machine that does not stall");

@@ -107,7 +107,8 @@ struct Loop {
 impl Loop {
     fn run(mut self) {
         antiphon_net::precise_timers();
-        tracing::debug!("real-time priority for the media thread: {}", antiphon_net::real_time_priority());
+        let granted = antiphon_net::real_time_priority();
+        tracing::debug!("real-time priority for the media thread: {granted}");
         let mut batch = antiphon_net::Batch::new();
         let mut datagram = Vec::with_capacity(MAX_DATAGRAM);
         while !self.core.is_stopping() {
