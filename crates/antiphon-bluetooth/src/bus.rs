@@ -32,8 +32,23 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(120);
 /// systemd starts the service in well under a second where it can.
 const START_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Above all objects of ours.
+const ROOT: &str = "/io/antiphon/bluetooth";
+
 /// Properties in a call.
 pub(crate) type Properties<'a> = HashMap<&'a str, Variant<'a>>;
+
+/// What stands at [`ROOT`].
+struct Root;
+
+#[zbus::interface(name = "io.antiphon.Bluetooth1")]
+impl Root {
+    /// This program's version.
+    #[zbus(property(emits_changed_signal = "const"))]
+    fn version(&self) -> &str {
+        env!("CARGO_PKG_VERSION")
+    }
+}
 
 /// A connection of its own: what is registered through it dies with it.
 #[derive(Debug, Clone)]
@@ -49,8 +64,10 @@ impl Bus {
             Some(address) => zbus::connection::Builder::address(address),
             None => zbus::connection::Builder::system(),
         };
-        let connection =
-            builder.method_timeout(CALL_TIMEOUT).build().await.map_err(|error| about_bus_itself(&error))?;
+        // With an object from the beginning the connection is answering calls when it is made; objects that
+        // come later would start that on the side, and BlueZ's first question could be lost.
+        let builder = builder.method_timeout(CALL_TIMEOUT).serve_at(ROOT, Root);
+        let connection = builder.build().await.map_err(|error| about_bus_itself(&error))?;
         Ok(Self { connection })
     }
 

@@ -39,6 +39,10 @@ const SEARCH_TIME: Duration = Duration::from_secs(25);
 /// BlueZ gives a person 60 s to answer and the speaker 30 s around that.
 const PAIR_TIMEOUT: Duration = Duration::from_secs(100);
 
+/// Heard by one adapter, a speaker is soon heard by the others, if they can; the one with the fewest speakers is
+/// waited for so long.
+const ELSEWHERE: Duration = Duration::from_secs(3);
+
 /// After a connection BlueZ reads the speaker's endpoints and services.
 const SETTLE_TIME: Duration = Duration::from_secs(3);
 
@@ -145,9 +149,16 @@ async fn find(
         return Ok(device);
     }
     progress(Step::Search);
-    let mut until = |facts: &Facts| match facts.address == address && facts.rssi.is_some() {
-        true => ControlFlow::Break(()),
-        false => ControlFlow::Continue(()),
+    let paths: Vec<_> = adapters.iter().map(|adapter| adapter.path.clone()).collect();
+    let best = emptiest(&tree, &paths).map(|adapter| adapter.name);
+    let mut heard = None;
+    let mut until = |facts: &Facts| {
+        if facts.address != address || facts.rssi.is_none() {
+            return ControlFlow::Continue(());
+        }
+        let since = *heard.get_or_insert_with(Instant::now);
+        let here = best.as_ref().is_none_or(|best| *best == facts.adapter);
+        if here || since.elapsed() > ELSEWHERE { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
     crate::scan::discover(bus, tree, &adapters, SEARCH_TIME, &mut until).await?;
     tree = bus.look().await?;

@@ -2,7 +2,7 @@
 //!
 //! Which method makes two given speakers play together, how sure that is, how it is done step by step,
 //! and what is true of what people say about it. The data are the files of `catalog/`; every fact in
-//! them carries its [`Proof`], and what contradicts itself does not load ([`lint`]).
+//! them carries its [`Proof`], and what contradicts itself does not load (`lint`).
 #![forbid(unsafe_code)]
 
 mod proof;
