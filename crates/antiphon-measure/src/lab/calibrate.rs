@@ -14,8 +14,7 @@ pub const MAX_TRIM_DB: f64 = 24.0;
 /// in a stereo image.
 pub const MAX_UNSURE_US: f64 = 60.0;
 /// Clocks that run apart faster than this, in parts per million, undo a fixed delay within seconds:
-/// 5 ppm are 60 us in 12 s. A correction that is worth far more than that is made all the same; see
-/// [`HOLDS_S`].
+/// 5 ppm are 60 us in 12 s. A correction that is worth far more than that is made all the same.
 pub const MAX_DRIFT_PPM: f64 = 5.0;
 /// Loudspeakers with a radio follow the rate of their samples by the level of their buffer, and glide by
 /// tens of parts per million for minutes, forth and back. A correction is worth it if what they could glide
