@@ -3,7 +3,8 @@
 #   make demo     hear and measure two speakers in time, without any hardware   (ARGS="--seconds 60")
 #   make test     every test, and the independent check of the measurement
 #   make check    format, lints, laws, licences, documentation
-#   make rig      two Bluetooth speakers without radio: a real BlueZ, speakers that are programs  (ARGS=--short)
+#   make rig      two Bluetooth speakers without radio: a real BlueZ, speakers that are programs  (ARGS=--list)
+#   make rig-short  a few of its scenarios, in their short form
 #   make bench    the figures of docs/figures.md, measured on this machine       (minutes)
 
 ARGS ?=
@@ -47,7 +48,8 @@ rig: setup
 	$(CARGO) build --locked --release --quiet --package antiphon-cli --bin antiphon
 	rig/rig.sh --antiphon "$${CARGO_TARGET_DIR:-target}/release/antiphon" $(ARGS)
 
-# The short form for CI, with the program that the tests have built: fails where a scenario failed, and says so where the machine could not show it.
+# The short form, with the program that the tests have built: fails where a scenario failed, and says so where
+# the machine could not show it.
 rig-short: setup
 	$(CARGO) build --locked --quiet --package antiphon-cli --bin antiphon
 	@rig/rig.sh --antiphon "$${CARGO_TARGET_DIR:-target}/debug/antiphon" --short; status=$$?; \

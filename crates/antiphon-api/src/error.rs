@@ -1,6 +1,7 @@
 //! What the hub answers when it will not.
 
 use serde::{Deserialize, Serialize};
+use strsim::levenshtein;
 
 /// Why a request was not carried out, and whose turn it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,26 +80,10 @@ const SUGGESTIONS: usize = 3;
 fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<String> {
     let wanted = name.to_lowercase();
     let mut ranked: Vec<(usize, &str)> =
-        known.into_iter().map(|known| (distance(&wanted, &known.to_lowercase()), known)).collect();
+        known.into_iter().map(|known| (levenshtein(&wanted, &known.to_lowercase()), known)).collect();
     ranked.sort();
     ranked.dedup();
     ranked.into_iter().take(SUGGESTIONS).map(|(_, known)| known.to_owned()).collect()
-}
-
-/// Levenshtein's edit distance, in characters.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, ca) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, cb) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(ca != *cb);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]
@@ -117,12 +102,5 @@ mod tests {
     fn a_hub_without_speakers_says_how_to_start_one() {
         let said = ErrorBody::unknown_speaker("desk", []);
         assert!(said.message.contains("antiphon speaker --name"), "{said}");
-    }
-
-    #[test]
-    fn edit_distance_counts_changes() {
-        assert_eq!(distance("", "abc"), 3);
-        assert_eq!(distance("kitten", "sitting"), 3);
-        assert_eq!(distance("same", "same"), 0);
     }
 }

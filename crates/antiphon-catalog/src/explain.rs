@@ -1,7 +1,8 @@
 //! Questions and myths, answered from the catalogue.
 
+use strsim::levenshtein;
+
 use crate::catalogue::Catalogue;
-use crate::name::distance;
 use crate::proof::Proof;
 
 /// What is answered to a question.
@@ -68,7 +69,7 @@ fn stem(word: &str) -> String {
 
 /// One letter wrong in a long word; its first is right.
 fn slip(word: &str, other: &str) -> bool {
-    word.len() >= 6 && word.chars().next() == other.chars().next() && distance(word, other) <= 1
+    word.len() >= 6 && word.chars().next() == other.chars().next() && levenshtein(word, other) <= 1
 }
 
 fn likeness(asked: &[String], question: &str, answer: &Answer) -> f64 {

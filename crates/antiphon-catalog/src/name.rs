@@ -1,5 +1,7 @@
 //! Which model is meant by what somebody typed.
 
+use strsim::levenshtein;
+
 use crate::catalogue::Catalogue;
 use crate::model::Model;
 
@@ -145,23 +147,7 @@ fn alike(typed: &str, word: &str) -> f64 {
 
 /// The edit distance of words of about one length; of others more than is ever allowed.
 fn slips(typed: &str, word: &str) -> usize {
-    if typed.len().abs_diff(word.len()) > 2 { usize::MAX } else { distance(typed, word) }
-}
-
-/// Levenshtein's edit distance, in characters.
-pub(crate) fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, ca) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, cb) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(ca != *cb);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
+    if typed.len().abs_diff(word.len()) > 2 { usize::MAX } else { levenshtein(typed, word) }
 }
 
 #[cfg(test)]

@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 
 use antiphon_catalog::VendorVersion;
-use antiphon_catalog::check::Host;
+use antiphon_catalog::check::{Host, Question};
 use clap::Subcommand;
+
+use crate::exit::{Exit, Failure};
 
 /// Files about speakers besides those that the program carries.
 #[derive(Debug, Clone, clap::Args)]
@@ -12,6 +14,37 @@ pub struct WithArgs {
     /// A file about a speaker to know besides; it replaces the program's own of the same name
     #[arg(long, value_name = "FILE")]
     pub with: Vec<PathBuf>,
+}
+
+/// What is known of two speakers and their source.
+#[derive(Debug, Clone, clap::Args)]
+pub struct CaseArgs {
+    /// The firmware of both, as the maker's app shows it; twice: of the first and the second
+    #[arg(long, value_name = "VERSION")]
+    pub firmware: Vec<VendorVersion>,
+
+    /// The version of the maker's app
+    #[arg(long, value_name = "VERSION")]
+    pub app: Option<VendorVersion>,
+
+    /// What the music comes from: linux, android, ios, windows, macos
+    #[arg(long, value_name = "SYSTEM", default_value = "linux")]
+    pub source: Host,
+}
+
+impl CaseArgs {
+    /// Their question about the models.
+    ///
+    /// # Errors
+    /// More than two firmwares.
+    pub fn question<'a>(&'a self, first: &'a str, second: Option<&'a str>) -> Result<Question<'a>, Failure> {
+        if self.firmware.len() > 2 {
+            let message = "two speakers have two firmwares; give --firmware once or twice";
+            return Err(Failure::new(Exit::Usage, message));
+        }
+        let (firmware, app) = (&self.firmware[..], self.app.as_ref());
+        Ok(Question { first, second, firmware, app, host: self.source })
+    }
 }
 
 const CHECKING: &str = "\
@@ -30,17 +63,9 @@ pub struct CheckArgs {
     #[arg(value_name = "MODEL2")]
     pub other: Option<String>,
 
-    /// The firmware of both, as the maker's app shows it; twice: of the first and the second
-    #[arg(long, value_name = "VERSION")]
-    pub firmware: Vec<VendorVersion>,
-
-    /// The version of the maker's app
-    #[arg(long, value_name = "VERSION")]
-    pub app: Option<VendorVersion>,
-
-    /// What the music comes from: linux, android, ios, windows, macos
-    #[arg(long, value_name = "SYSTEM", default_value = "linux")]
-    pub source: Host,
+    /// What is known of them
+    #[command(flatten)]
+    pub case: CaseArgs,
 
     /// More to know
     #[command(flatten)]

@@ -4,7 +4,7 @@ use antiphon_api::advice::{
     ADVICE_SCHEMA, CheckReport, FactReport, GateReport, MethodReport, SaidReport, SpeakerReport,
 };
 use antiphon_api::json;
-use antiphon_catalog::check::{Gate, Judged, Question, Report, Speaker, Standing};
+use antiphon_catalog::check::{Gate, Judged, Report, Speaker, Standing};
 use antiphon_catalog::{Catalogue, Named};
 
 use super::args::CheckArgs;
@@ -16,20 +16,8 @@ use crate::terminal;
 
 /// Judges, tells, and ends with "not found" where a model is not known: what works for any speaker was told.
 pub fn run(args: &CheckArgs) -> Result<Exit, Failure> {
-    if args.firmware.len() > 2 {
-        return Err(Failure::new(
-            Exit::Usage,
-            "two speakers have two firmwares; give --firmware once or twice",
-        ));
-    }
+    let question = args.case.question(&args.model, args.other.as_deref())?;
     let catalogue = files::sound(&args.with.with)?;
-    let question = Question {
-        first: &args.model,
-        second: args.other.as_deref(),
-        firmware: &args.firmware,
-        app: args.app.as_ref(),
-        host: args.source,
-    };
     let report = catalogue.check(&question);
     let text =
         if args.json { json::write_pretty(&of(&catalogue, &report)) } else { page(&catalogue, &report) };

@@ -1,6 +1,7 @@
 //! Names in place of addresses.
 
 use antiphon_bluetooth::{Address, Facts};
+use strsim::levenshtein;
 
 use crate::exit::{Exit, Failure};
 
@@ -28,7 +29,7 @@ fn unknown(name: &str, devices: &[Facts]) -> Failure {
     let mut near: Vec<(usize, &str)> = devices
         .iter()
         .filter_map(|facts| facts.name.as_deref())
-        .map(|is| (distance(&folded(is), &folded(name)), is))
+        .map(|is| (levenshtein(&folded(is), &folded(name)), is))
         .filter(|(far, is)| *far <= name.chars().count().div_ceil(2) || folded(is).contains(&folded(name)))
         .collect();
     near.sort_unstable();
@@ -43,21 +44,6 @@ fn unknown(name: &str, devices: &[Facts]) -> Failure {
 
 fn folded(name: &str) -> String {
     name.trim().to_lowercase()
-}
-
-/// Insertions, deletions and substitutions from one to the other. Names are at most 248 bytes.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (above, left) in a.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], above + 1);
-        for (at, right) in b.iter().enumerate() {
-            let kept = diagonal + usize::from(left != *right);
-            diagonal = row[at + 1];
-            row[at + 1] = kept.min(row[at] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]

@@ -1,18 +1,20 @@
 //! The file for whoever helps.
 
 use std::fs::OpenOptions;
-use std::io::Write;
+use std::io::{Cursor, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use antiphon_api::{Client, json};
 use antiphon_bluetooth::bluez_version;
+use zip::result::ZipResult;
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipWriter};
 
 use super::judge::Finding;
 use super::machine::Machine;
 use super::mask::Mask;
 use super::print;
-use super::zip::{Entry, zip};
 use crate::bluetooth::report;
 use crate::exit::Failure;
 
@@ -43,19 +45,31 @@ pub fn write(file: &Path, machine: &Machine, findings: &[Finding]) -> Result<(),
     }
     let mut mask = Mask::new(names);
     let mut entries = vec![
-        Entry { name: "README.txt", text: READ_ME.to_owned() },
-        Entry { name: "report.txt", text: mask.text(&print::page(findings)) },
-        Entry { name: "report.json", text: mask.text(&json::write_pretty(&print::report(findings))) },
-        Entry { name: "system.txt", text: mask.text(&system(machine)) },
+        ("README.txt", READ_ME.to_owned()),
+        ("report.txt", mask.text(&print::page(findings))),
+        ("report.json", mask.text(&json::write_pretty(&print::report(findings)))),
+        ("system.txt", mask.text(&system(machine))),
     ];
     if let Some(Ok(bluez)) = &machine.bluez {
         let text = json::write_pretty(&report_of(bluez));
-        entries.push(Entry { name: "bluetooth.json", text: mask.text(&text) });
+        entries.push(("bluetooth.json", mask.text(&text)));
     }
     if let Some(status) = &status {
-        entries.push(Entry { name: "status.json", text: mask.text(&json::write_pretty(status)) });
+        entries.push(("status.json", mask.text(&json::write_pretty(status))));
     }
-    save(file, &zip(&entries))
+    let bytes = zip(&entries).map_err(|error| Failure::failed(format!("cannot make the zip: {error}")))?;
+    save(file, &bytes)
+}
+
+/// Stored as they are: they are some kilobytes, and any program can read them.
+fn zip(entries: &[(&str, String)]) -> ZipResult<Vec<u8>> {
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    let stored = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
+    for (name, text) in entries {
+        zip.start_file(*name, stored)?;
+        zip.write_all(text.as_bytes())?;
+    }
+    Ok(zip.finish()?.into_inner())
 }
 
 fn report_of(bluez: &super::machine::Bluez) -> antiphon_api::bluetooth::BluetoothReport {

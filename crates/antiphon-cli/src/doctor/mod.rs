@@ -15,7 +15,6 @@ mod print;
 
 mod mask;
 
-mod zip;
 
 mod bundle;
 

@@ -1,9 +1,6 @@
 //! `antiphon guide` as typed.
 
-use antiphon_catalog::VendorVersion;
-use antiphon_catalog::check::Host;
-
-use crate::advice::args::WithArgs;
+use crate::advice::args::{CaseArgs, WithArgs};
 
 const ABOUT: &str = "\
   antiphon guide                         go on where you left, or list the guides
@@ -24,17 +21,9 @@ pub struct GuideArgs {
     #[arg(value_name = "MODEL")]
     pub model: Option<String>,
 
-    /// The firmware of both, as the maker's app shows it; twice: of the first and the second
-    #[arg(long, value_name = "VERSION")]
-    pub firmware: Vec<VendorVersion>,
-
-    /// The version of the maker's app
-    #[arg(long, value_name = "VERSION")]
-    pub app: Option<VendorVersion>,
-
-    /// What the music comes from: linux, android, ios, windows, macos
-    #[arg(long, value_name = "SYSTEM", default_value = "linux")]
-    pub source: Host,
+    /// What is known of them
+    #[command(flatten)]
+    pub case: CaseArgs,
 
     /// From the beginning, whatever was left
     #[arg(long)]

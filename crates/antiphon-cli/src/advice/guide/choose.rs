@@ -1,6 +1,6 @@
 //! Which guide is meant.
 
-use antiphon_catalog::check::{Question, Standing};
+use antiphon_catalog::check::Standing;
 use antiphon_catalog::guide::{Plan, Saved};
 use antiphon_catalog::{Catalogue, Found, Named};
 
@@ -33,7 +33,7 @@ pub fn plan(catalogue: &Catalogue, args: &GuideArgs, kept: Option<&Saved>) -> Re
         return Ok(wish(catalogue, what, args.model.as_deref()).unwrap_or(Wish::List));
     }
     found(catalogue, what)?;
-    Ok(best(catalogue, args, what))
+    best(catalogue, args, what)
 }
 
 fn wish(catalogue: &Catalogue, guide: &str, model: Option<&str>) -> Option<Wish> {
@@ -64,17 +64,15 @@ fn found<'a>(catalogue: &'a Catalogue, model: &str) -> Result<Found<'a>, Failure
 }
 
 /// The guide of the method that `check` finds best.
-fn best(catalogue: &Catalogue, args: &GuideArgs, first: &str) -> Wish {
-    let (firmware, app) = (&args.firmware[..], args.app.as_ref());
-    let question = Question { first, second: args.model.as_deref(), firmware, app, host: args.source };
-    let report = catalogue.check(&question);
+fn best(catalogue: &Catalogue, args: &GuideArgs, first: &str) -> Result<Wish, Failure> {
+    let report = catalogue.check(&args.case.question(first, args.model.as_deref())?);
     terminal::note(&report.verdict);
     if report.methods.iter().any(|judged| matches!(judged.standing, Standing::Maybe | Standing::NotYet)) {
         terminal::note("antiphon check says more about the others.");
     }
     let model = report.alike.then(|| report.speakers[0].name().to_owned());
     let best = catalogue.method(report.best).map_or("host-pair", |method| method.guide.as_str());
-    wish(catalogue, best, model.as_deref()).unwrap_or(Wish::List)
+    Ok(wish(catalogue, best, model.as_deref()).unwrap_or(Wish::List))
 }
 
 /// What there is.
