@@ -11,7 +11,7 @@ use crate::clock::{raw_now, read};
 
 /// Places CLOCK_REALTIME stamps on the machine's clock, through steps, slews and suspends.
 #[derive(Debug, Default)]
-pub(crate) struct StampBridge(ClockBridge);
+pub struct StampBridge(ClockBridge);
 
 impl StampBridge {
     /// Reads the clocks, at the best of three tries so that a pre-emption between the readings is
