@@ -10,6 +10,10 @@ pub mod capture;
 
 pub mod uri;
 
+mod nearest;
+
+pub mod pulse;
+
 pub mod sink;
 
 pub use capture::{InputUri, ParseInputError};

@@ -1,4 +1,4 @@
-//! Names of outputs: `alsa:hw:0,0`, `wav:PATH`, `virtual:PATH?ppm=+40&period=256`.
+//! Names of outputs: `alsa:hw:0,0`, `pulse:SINK#left`, `wav:PATH`, `virtual:PATH?ppm=+40&period=256`.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -11,8 +11,8 @@ use antiphon_base::{SampleRate, Span};
 pub enum OutputUri {
     /// An ALSA device, for example `hw:0,0`.
     Alsa(String),
-    /// A PulseAudio or PipeWire sink by its name; empty for the default one.
-    Pulse(String),
+    /// A PulseAudio or PipeWire sink.
+    Pulse(DeviceUri),
     /// A Bluetooth speaker by its address.
     Bluetooth(String),
     /// A WAV file that is given everything that is rendered, at the pace of real time.
@@ -21,6 +21,61 @@ pub enum OutputUri {
     Null(CardParams),
     /// The virtual sound card, recording what it converts.
     Virtual(PathBuf, CardParams),
+}
+
+/// A device of this machine, or one channel of it: `NAME`, `NAME#left`, `NAME#right`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeviceUri {
+    /// Its name; empty for the default one.
+    pub device: String,
+    /// Which channels of it.
+    pub part: CardPart,
+}
+
+/// What of a device an output is. With one device's two channels on two speakers (a splitter from stereo to two mono
+/// plugs) each is an output of its own, with its own gain, delay and measured place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CardPart {
+    /// All its channels.
+    Whole,
+    /// The front left channel alone: the tip of a plug.
+    Left,
+    /// The front right channel alone: the ring of a plug.
+    Right,
+}
+
+impl FromStr for DeviceUri {
+    type Err = ParseOutputError;
+
+    fn from_str(text: &str) -> Result<Self, ParseOutputError> {
+        let part = |name| match name {
+            "left" => Ok(CardPart::Left),
+            "right" => Ok(CardPart::Right),
+            other => Err(ParseOutputError::Part(other.chars().take(40).collect())),
+        };
+        match text.rsplit_once('#') {
+            Some((device, name)) => Ok(Self { device: device.to_owned(), part: part(name)? }),
+            None => Ok(Self { device: text.to_owned(), part: CardPart::Whole }),
+        }
+    }
+}
+
+impl fmt::Display for CardPart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Whole => "",
+            Self::Left => "left",
+            Self::Right => "right",
+        })
+    }
+}
+
+/// As it is read.
+impl fmt::Display for DeviceUri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mark = if self.part == CardPart::Whole { "" } else { "#" };
+        write!(f, "{}{mark}{}", self.device, self.part)
+    }
 }
 
 /// The properties of a card that exists only as a model. Every one can be set in a URI's query,
@@ -124,6 +179,11 @@ pub enum ParseOutputError {
     /// A path is missing.
     #[error("output {0:?} needs a file name after the colon, for example {0}out.wav")]
     NoPath(String),
+    /// A part of a device that is none.
+    #[error(
+        "a device has no part {0:?}: write #left or #right behind its name for one channel, or nothing for all"
+    )]
+    Part(String),
     /// A query parameter that does not exist or is no number.
     #[error(
         "output parameter {0:?} is not KEY=NUMBER with a key of rate, channels, period, latency_ms, ppm, wander_ppm, warmup_ppm, wake_jitter_us, stamp_noise_us, hidden_ms, seed"
@@ -164,7 +224,7 @@ impl FromStr for OutputUri {
         };
         match scheme {
             "alsa" => Ok(Self::Alsa(rest.to_owned())),
-            "pulse" => Ok(Self::Pulse(rest.to_owned())),
+            "pulse" => Ok(Self::Pulse(rest.parse()?)),
             "bluetooth" => Ok(Self::Bluetooth(rest.to_owned())),
             "wav" => Ok(Self::Wav(file()?, CardParams::IDEAL.parse(query)?)),
             "virtual" => Ok(Self::Virtual(file()?, CardParams::TYPICAL.parse(query)?)),
@@ -225,9 +285,16 @@ mod tests {
 
     #[test]
     fn outputs_are_shown_as_they_are_named() {
-        for uri in
-            ["alsa:hw:0,0", "pulse:", "bluetooth:AA:BB:CC:DD:EE:FF", "wav:a b.wav", "null:", "virtual:x.wav"]
-        {
+        for uri in [
+            "alsa:hw:0,0",
+            "pulse:",
+            "pulse:a.b#left",
+            "pulse:#right",
+            "bluetooth:AA:BB:CC:DD:EE:FF",
+            "wav:a b.wav",
+            "null:",
+            "virtual:x.wav",
+        ] {
             assert_eq!(uri.parse::<OutputUri>().unwrap().to_string(), uri);
         }
     }
@@ -246,6 +313,7 @@ mod tests {
             ("null:?channels=64", "use 1 to 8"),
             ("null:?rate=1", "use 8000 to 192000"),
             ("null:?ppm=NaN", "out of range"),
+            ("pulse:desk#centre", "no part \"centre\": write #left or #right"),
         ] {
             let said = bad.parse::<OutputUri>().unwrap_err().to_string();
             assert!(said.contains(named), "{bad}: {said}");

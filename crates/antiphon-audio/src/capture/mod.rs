@@ -11,6 +11,8 @@ mod uri;
 
 mod stream;
 
+mod pulse;
+
 use antiphon_base::SampleRate;
 
 use crate::source::{PcmFormat, PcmSample, SourceError};
@@ -55,7 +57,8 @@ pub fn open(uri: &InputUri, format: Option<PcmFormat>) -> Result<Box<dyn Capture
         InputUri::Stdin => Ok(Box::new(stream::stdin(format))),
         InputUri::Pipe(path) => Ok(Box::new(stream::pipe(path, format)?)),
         InputUri::Wav(path) => Ok(Box::new(stream::file(path)?)),
-        InputUri::Alsa(_) | InputUri::Pulse(_) => Err(CaptureError::NotBuiltIn {
+        InputUri::Pulse(source) => Ok(Box::new(pulse::PulseCapture::open(source)?)),
+        InputUri::Alsa(_) => Err(CaptureError::NotBuiltIn {
             input: uri.to_string(),
             instead: uri.recorder().unwrap_or_default(),
         }),

@@ -29,6 +29,7 @@ impl InputUri {
              arecord -t raw -f S16_LE -r 48000 -c 1 | antiphon ... --mic -
              pw-record --raw --format s16 --rate 48000 --channels 1 - | antiphon ... --mic -
 pipe:PATH    the same from a named pipe
+pulse:SOURCE a microphone of the desktop's sound server; pulse: alone is its default one
 wav:PATH     a recording, as if it were heard now
 room:...     a simulated room around virtual: speakers";
 
@@ -38,16 +39,6 @@ room:...     a simulated room around virtual: speakers";
             Self::Alsa(device) => {
                 let device = if device.is_empty() { String::new() } else { format!(" -D {device}") };
                 Some(format!("arecord{device} -t raw -f S16_LE -r 48000 -c 1"))
-            }
-            Self::Pulse(source) => {
-                let (parec, pw) = match source.as_str() {
-                    "" => (String::new(), String::new()),
-                    name => (format!(" --device={name}"), format!(" --target {name}")),
-                };
-                Some(format!(
-                    "parec{parec} --raw --format=s16le --rate=48000 --channels=1 (or pw-record{pw} --raw --format \
-                     s16 --rate 48000 --channels 1 -)"
-                ))
             }
             _ => None,
         }

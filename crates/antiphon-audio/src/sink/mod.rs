@@ -12,6 +12,8 @@ mod tape;
 
 mod paced;
 
+mod pulse;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,9 +22,11 @@ use std::thread::JoinHandle;
 use antiphon_base::{Frames, Local, SampleRate, Span, Timestamp};
 use antiphon_net::Clock;
 
+use crate::pulse::ServerError;
 use crate::uri::OutputUri;
 pub use clock::{DacClock, DacPoint};
 use paced::PacedSink;
+use pulse::PulseSink;
 
 /// Fills `out` (interleaved, a whole number of frames) with what the card shall convert from frame
 /// `first_dac_frame` on. Called on the sink's thread once a period: it must not block or allocate.
@@ -41,7 +45,8 @@ pub fn open(uri: &OutputUri, clock: &Clock<Local>) -> Result<Box<dyn Sink>, Sink
         OutputUri::Virtual(path, card) => {
             Ok(Box::new(PacedSink::instrument(path.clone(), *card, clock.clone())?))
         }
-        OutputUri::Alsa(_) | OutputUri::Pulse(_) | OutputUri::Bluetooth(_) => {
+        OutputUri::Pulse(device) => Ok(Box::new(PulseSink::open(device, clock.clone())?)),
+        OutputUri::Alsa(_) | OutputUri::Bluetooth(_) => {
             Err(SinkError::NotBuiltIn { output: uri.to_string() })
         }
     }
@@ -107,7 +112,7 @@ pub enum SinkEvent {
 #[derive(Debug, thiserror::Error)]
 pub enum SinkError {
     /// A kind of output that this program has no code for.
-    #[error("{output} is not built into this program yet: use wav:PATH, null: or virtual:PATH")]
+    #[error("{output} is not built into this program yet: use pulse:SINK, wav:PATH, null: or virtual:PATH")]
     NotBuiltIn {
         /// The output as named.
         output: String,
@@ -120,9 +125,38 @@ pub enum SinkError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The sound server is not there, or will not.
+    #[error("{output} cannot be played to: {why}")]
+    Server {
+        /// The output as named.
+        output: String,
+        /// What it is.
+        why: ServerError,
+    },
+    /// No device of that name.
+    #[error("there is no output {output}{}; `antiphon outputs` lists them", meant(.nearest))]
+    Unknown {
+        /// The output as named.
+        output: String,
+        /// The names that come nearest, best first.
+        nearest: Vec<String>,
+    },
+    /// The device has no such channel.
+    #[error("{output} is a device without that channel; leave #left or #right away")]
+    NoChannel {
+        /// The output as named.
+        output: String,
+    },
     /// The system gives no thread.
     #[error("cannot start the output's thread: {0}")]
     Thread(std::io::Error),
+}
+
+fn meant(nearest: &[String]) -> String {
+    match nearest {
+        [] => " and no other device either".to_owned(),
+        names => format!("; did you mean {}?", names.join(" or ")),
+    }
 }
 
 /// A running sink; dropping it stops it.
