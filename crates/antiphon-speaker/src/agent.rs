@@ -201,15 +201,22 @@ impl Agent {
                 SinkEvent::Failed(why) => return Err(AgentError::Output(self.output.name(), why)),
             }
         }
-        if reopen { self.reopen() } else { Ok(()) }
+        if reopen || self.sink.is_none() { self.reopen() } else { Ok(()) }
     }
 
-    /// The output turned out to be another than it said: a renderer for that, in the same session.
+    /// The output turned out to be another than it said: a renderer for that, in the same session. One that is gone
+    /// again by now is tried again at the next look.
     fn reopen(&mut self) -> Result<(), AgentError> {
         if let Some(sink) = self.sink.take() {
             sink.stop();
         }
-        let opened = open(&self.output)?;
+        let opened = match open(&self.output) {
+            Err(error @ (SinkError::Server { .. } | SinkError::Unknown { .. })) => {
+                tracing::debug!("{error}");
+                return Ok(());
+            }
+            opened => opened?,
+        };
         self.engine.replace_output(self.clock.now(), opened.config, opened.controller);
         (self.sink, self.sink_events) = (Some(opened.running), opened.events);
         Ok(())
