@@ -31,6 +31,8 @@ pub mod bluetooth;
 
 pub mod doctor;
 
+pub mod outputs;
+
 pub mod measurement;
 
 pub mod pair;

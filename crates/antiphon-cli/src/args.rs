@@ -58,6 +58,9 @@ pub enum Verb {
     /// List the speakers
     Speakers(ReadArgs),
 
+    /// List what this machine can play on: sound cards, the sound server's devices, Bluetooth speakers
+    Outputs(OutputsArgs),
+
     /// Set a speaker's volume: 0dB, -6.5dB, 40%, mute or unmute
     Volume(VolumeArgs),
 
@@ -182,7 +185,7 @@ pub struct SpeakerArgs {
     #[arg(long)]
     pub role: Option<Role>,
 
-    /// Where to play: bluetooth:ADDRESS, virtual:PATH?ppm=+40, wav:PATH, null:
+    /// Where to play: pulse:SINK, pulse:SINK#left, bluetooth:ADDRESS, virtual:PATH?ppm=+40, wav:PATH, null:
     #[arg(long, default_value = "null:", value_name = "URI", env = "ANTIPHON_OUTPUT")]
     pub output: OutputUri,
 
@@ -226,11 +229,11 @@ pub struct PlayArgs {
 /// Who plays, where, and how late: the same for every verb that plays.
 #[derive(Debug, Clone, clap::Args)]
 pub struct AudienceArgs {
-    /// A speaker that plays the left channel: its name, or bluetooth:ADDRESS
+    /// A speaker that plays the left channel: its name, or an output: pulse:SINK, bluetooth:ADDRESS
     #[arg(long, value_name = "NAME")]
     pub left: Vec<String>,
 
-    /// A speaker that plays the right channel: its name, or bluetooth:ADDRESS
+    /// A speaker that plays the right channel: its name, or an output
     #[arg(long, value_name = "NAME")]
     pub right: Vec<String>,
 
@@ -265,6 +268,14 @@ pub struct ReadArgs {
     /// Go on, once a second
     #[arg(long)]
     pub watch: bool,
+}
+
+/// `antiphon outputs`
+#[derive(Debug, clap::Args)]
+pub struct OutputsArgs {
+    /// Print JSON with a stable schema
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `antiphon volume`

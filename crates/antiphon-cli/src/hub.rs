@@ -51,7 +51,7 @@ fn saved_speakers(hub: &HubHandle, open: bool) -> Option<Members> {
             return Ok(None);
         }
         let manner = Manner { hub: Some(hub.addr().to_string()), open, ..Manner::default() };
-        Members::start(&saved, &manner).map(Some)
+        Members::start(&saved, &[], &manner).map(Some)
     };
     start().unwrap_or_else(|failure| {
         terminal::note(&format!("the saved Bluetooth speakers do not play here: {failure}"));

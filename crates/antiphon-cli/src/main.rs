@@ -47,6 +47,8 @@ mod advice;
 
 mod doctor;
 
+mod outputs;
+
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -80,6 +82,7 @@ fn work(verb: Verb) -> Result<Exit, Failure> {
         Verb::Play(args) => play::run(args),
         Verb::Status(args) => status::run(&args),
         Verb::Speakers(args) => status::speakers(&args),
+        Verb::Outputs(args) => outputs::run(&args),
         Verb::Volume(args) => settings::volume(&args),
         Verb::Delay(args) => settings::delay(&args),
         Verb::Role(args) => settings::role(&args),

@@ -1,14 +1,16 @@
-//! Bluetooth speakers that play inside this program: saved pairs, and single ones by their address.
+//! Speakers that play inside this program: saved pairs, and single ones by their output.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use antiphon_api::SourceTarget;
+use antiphon_audio::uri::OutputUri;
 use antiphon_base::Role;
 use antiphon_bluetooth::Address;
 use antiphon_net::Warp;
 use antiphon_proto::session::Codec;
+use antiphon_proto::session::message::MAX_NAME;
 use antiphon_speaker::pairs::{Pair, PairMember, Pairs, PairsError};
 use antiphon_speaker::{AgentConfig, AgentError, BluetoothError, BluetoothHost};
 
@@ -30,6 +32,17 @@ pub struct Manner {
     pub warp: Warp,
 }
 
+/// An output that is no Bluetooth speaker, as a speaker of its own.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Device {
+    /// What the hub calls it.
+    pub speaker: String,
+    /// What it plays.
+    pub role: Role,
+    /// Where it plays.
+    pub output: OutputUri,
+}
+
 /// Speakers that run in this program until this is dropped.
 #[derive(Debug)]
 pub struct Members {
@@ -49,13 +62,19 @@ impl Members {
     ///
     /// # Errors
     /// This machine has no Bluetooth, or another program has its speakers.
-    pub fn start(members: &[PairMember], manner: &Manner) -> Result<Self, Failure> {
-        let pair = Pair { name: "all".into(), member: members.to_vec() };
-        pair.check()?;
-        let host = BluetoothHost::start(pair.members(), manner.warp)?;
+    pub fn start(bluetooth: &[PairMember], devices: &[Device], manner: &Manner) -> Result<Self, Failure> {
         let mut running = Self { agents: Vec::new() };
-        for member in members {
-            running.spawn(config(member, manner, Arc::clone(&host))?)?;
+        if !bluetooth.is_empty() {
+            let pair = Pair { name: "all".into(), member: bluetooth.to_vec() };
+            pair.check()?;
+            let host = BluetoothHost::start(pair.members(), manner.warp)?;
+            for member in bluetooth {
+                let config = config(&Device::from(member), manner)?;
+                running.spawn(AgentConfig { bluetooth: Some(Arc::clone(&host)), ..config })?;
+            }
+        }
+        for device in devices {
+            running.spawn(config(device, manner)?)?;
         }
         Ok(running)
     }
@@ -100,19 +119,26 @@ impl Drop for Members {
     }
 }
 
-fn config(member: &PairMember, manner: &Manner, host: Arc<BluetoothHost>) -> Result<AgentConfig, Failure> {
+impl From<&PairMember> for Device {
+    fn from(member: &PairMember) -> Self {
+        let output = OutputUri::Bluetooth(member.address.to_string());
+        Self { speaker: member.speaker.clone(), role: member.role, output }
+    }
+}
+
+fn config(device: &Device, manner: &Manner) -> Result<AgentConfig, Failure> {
     Ok(AgentConfig {
-        name: member.speaker.clone(),
+        name: device.speaker.clone(),
         hub: manner.hub.clone(),
-        role: Some(member.role),
-        output: antiphon_audio::uri::OutputUri::Bluetooth(member.address.to_string()),
+        role: Some(device.role),
+        output: device.output.clone(),
         warp: manner.warp,
         state_dir: dirs::state()?,
         runtime_dir: dirs::runtime()?,
         code: manner.code.clone(),
         open: manner.open,
         codecs: if manner.codecs.is_empty() { Codec::ALL.to_vec() } else { manner.codecs.clone() },
-        bluetooth: Some(host),
+        bluetooth: None,
     })
 }
 
@@ -144,23 +170,25 @@ pub fn pair<'a>(pairs: &'a Pairs, name: &str) -> Result<&'a Pair, Failure> {
     })
 }
 
-/// Who shall play, with pairs and addresses made speakers' names.
+/// Who shall play, with pairs and outputs made speakers' names.
 #[derive(Debug, PartialEq)]
 pub struct Cast {
     /// Each a speaker of the hub.
     pub targets: Vec<SourceTarget>,
-    /// Speakers named by their address: nobody but this program can run them.
+    /// Bluetooth speakers named by their address: nobody but this program can run them.
     pub named: Vec<PairMember>,
+    /// Other outputs of this machine.
+    pub devices: Vec<Device>,
     /// Saved speakers that are asked for.
     pub saved: Vec<PairMember>,
 }
 
-/// Reads what was typed: `bluetooth:ADDRESS` and names of saved pairs; other names stay.
+/// Reads what was typed: outputs of this machine, and names of saved pairs; other names stay.
 ///
 /// # Errors
-/// An address that is none.
+/// An output that is none.
 pub fn cast(targets: Vec<SourceTarget>, pairs: &Pairs) -> Result<Cast, Failure> {
-    let mut cast = Cast { targets: Vec::new(), named: Vec::new(), saved: Vec::new() };
+    let mut cast = Cast { targets: Vec::new(), named: Vec::new(), devices: Vec::new(), saved: Vec::new() };
     for target in targets {
         let known = |member: &PairMember| member.speaker == target.name;
         if let Some(address) = target.name.strip_prefix("bluetooth:") {
@@ -169,6 +197,10 @@ pub fn cast(targets: Vec<SourceTarget>, pairs: &Pairs) -> Result<Cast, Failure> 
             let member = by_address(address, target.role, pairs);
             cast.targets.push(SourceTarget { name: member.speaker.clone(), role: Some(member.role) });
             cast.named.push(member);
+        } else if is_output(&target.name) {
+            let device = by_output(&target)?;
+            cast.targets.push(SourceTarget { name: device.speaker.clone(), role: Some(device.role) });
+            cast.devices.push(device);
         } else if let (Some(pair), None) = (pairs.get(&target.name), target.role) {
             for member in &pair.member {
                 cast.targets.push(SourceTarget { name: member.speaker.clone(), role: Some(member.role) });
@@ -180,6 +212,34 @@ pub fn cast(targets: Vec<SourceTarget>, pairs: &Pairs) -> Result<Cast, Failure> 
         }
     }
     Ok(cast)
+}
+
+/// Whether `text` is written as an output, not as the name of a speaker.
+pub fn is_output(text: &str) -> bool {
+    let schemes = ["alsa", "pulse", "bluetooth", "wav", "null", "virtual"];
+    text.split_once(':').is_some_and(|(scheme, _)| schemes.contains(&scheme))
+}
+
+/// A speaker named by its output is called like that, as far as a name can hold it.
+fn by_output(target: &SourceTarget) -> Result<Device, Failure> {
+    let output: OutputUri =
+        target.name.parse().map_err(|error| Failure::new(Exit::Usage, format!("{error}")))?;
+    Ok(Device { speaker: shortened(&output.to_string()), role: target.role.unwrap_or_default(), output })
+}
+
+/// Both ends of a long name: one tells the kind, the other mostly which.
+fn shortened(name: &str) -> String {
+    if name.len() <= MAX_NAME {
+        return name.to_owned();
+    }
+    let head: String = name.chars().scan(0, |bytes, c| within(bytes, c, MAX_NAME / 2 - 1)).collect();
+    let tail: Vec<char> = name.chars().rev().scan(0, |bytes, c| within(bytes, c, MAX_NAME / 2 - 1)).collect();
+    format!("{}~{}", head.trim_end(), tail.iter().rev().collect::<String>().trim_start())
+}
+
+fn within(bytes: &mut usize, c: char, most: usize) -> Option<char> {
+    *bytes += c.len_utf8();
+    (*bytes <= most).then_some(c)
 }
 
 /// A speaker named by its address keeps the name that it has in a saved pair.
@@ -250,6 +310,28 @@ mod tests {
     fn an_address_of_a_saved_speaker_is_that_speaker() {
         let cast = cast(vec![target("bluetooth:00:00:00:00:00:02", None)], &pairs()).unwrap();
         assert_eq!(cast.targets, [target("shelf", Some(Role::Right))]);
+    }
+
+    #[test]
+    fn an_output_is_a_speaker_that_is_called_like_it() {
+        let cast =
+            cast(vec![target("pulse:a.b#left", Some(Role::Left)), target("pulse:", None)], &pairs()).unwrap();
+        let names: Vec<_> =
+            cast.devices.iter().map(|device| (device.speaker.as_str(), device.role)).collect();
+        assert_eq!(names, [("pulse:a.b#left", Role::Left), ("pulse:", Role::default())]);
+        assert_eq!(cast.targets[0], target("pulse:a.b#left", Some(Role::Left)));
+        assert_eq!(super::cast(vec![target("pulse:a#top", None)], &pairs()).unwrap_err().exit, Exit::Usage);
+    }
+
+    #[test]
+    fn a_long_name_keeps_both_ends() {
+        let long = "pulse:alsa_output.usb-Focusrite_Scarlett_2i2_USB_Y8K1ZBF0A4F5F1-00.analog-stereo#right";
+        let short = shortened(long);
+        assert!(antiphon_proto::session::message::is_name(&short), "{short}");
+        assert!(
+            short.starts_with("pulse:alsa_output.usb-Foc") && short.ends_with("analog-stereo#right"),
+            "{short}"
+        );
     }
 
     #[test]

@@ -41,7 +41,7 @@ fn run_pair(name: &str, args: SpeakerArgs) -> Result<Exit, Failure> {
         warp: args.local_clock.unwrap_or_default(),
     };
     let stop = signals::stop_flag()?;
-    let mut running = Members::start(&pair.member, &manner)?;
+    let mut running = Members::start(&pair.member, &[], &manner)?;
     while !stop.load(Ordering::Acquire) {
         if let Some(failure) = running.failure() {
             return Err(failure);

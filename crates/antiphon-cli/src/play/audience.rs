@@ -37,6 +37,20 @@ pub fn wait(
     patience: Duration,
     stop: &AtomicBool,
 ) -> Result<Came, Failure> {
+    wait_unless(client, targets, patience, stop, || None)
+}
+
+/// The same, unless `failed` says why nobody will come.
+///
+/// # Errors
+/// The failure; else as [`wait`].
+pub fn wait_unless(
+    client: &Client,
+    targets: &[SourceTarget],
+    patience: Duration,
+    stop: &AtomicBool,
+    mut failed: impl FnMut() -> Option<Failure>,
+) -> Result<Came, Failure> {
     let end = Instant::now() + patience;
     let mut said = false;
     loop {
@@ -44,6 +58,9 @@ pub fn wait(
         let Some(absent) = absent(&status, targets) else { return Ok(Came::All) };
         if stop.load(Ordering::Acquire) {
             return Ok(Came::Interrupted);
+        }
+        if let Some(failure) = failed() {
+            return Err(failure);
         }
         if Instant::now() >= end {
             return Err(Failure::new(Exit::NotFound, absent.message));
@@ -63,8 +80,9 @@ fn absent(status: &Status, targets: &[SourceTarget]) -> Option<ErrorBody> {
     let known = || status.speakers.iter().map(|speaker| speaker.name.as_str());
     if targets.is_empty() && status.speakers.is_empty() {
         return Some(ErrorBody {
-            message: "no speaker has joined this hub; start one with `antiphon speaker --name NAME`, or save two Bluetooth \
-                      speakers with `antiphon pair`"
+            message: "no speaker has joined this hub; `antiphon outputs` lists what this machine can play on (then: --left URI \
+                      --right URI), `antiphon speaker --name NAME` starts one elsewhere, `antiphon pair` saves two Bluetooth \
+                      speakers, and `antiphon demo` needs none"
                 .into(),
             ..ErrorBody::unknown_speaker("", [])
         });

@@ -59,7 +59,9 @@ pub fn perform(
     let members = local_speakers(&mut cast, &pairs, &reach, &client)?;
     reach.adopt(members);
     let targets = cast.targets;
-    if audience::wait(&client, &targets, reach.patience(), &stop)? == audience::Came::Interrupted {
+    let patience = reach.patience();
+    let came = audience::wait_unless(&client, &targets, patience, &stop, || reach.failure())?;
+    if came == audience::Came::Interrupted {
         return Ok(Exit::Interrupted);
     }
     let info = source.info();
@@ -77,7 +79,7 @@ pub fn perform(
     stream::Stream::connect((reach, client), source, open, screen, keys, stop)?.run()
 }
 
-/// Runs the Bluetooth speakers that are asked for and that nobody else runs: those named by address, and, where the
+/// Runs the speakers that are asked for and that nobody else runs: those named by their output, and, where the
 /// hub is in this program, the saved ones. Where nobody is named, all that are saved play.
 fn local_speakers(
     cast: &mut Cast,
@@ -90,7 +92,7 @@ fn local_speakers(
         let saved = std::mem::take(&mut cast.saved);
         run.extend(if cast.targets.is_empty() { members::all(pairs) } else { saved });
     }
-    if run.is_empty() {
+    if run.is_empty() && cast.devices.is_empty() {
         return Ok(None);
     }
     if cast.targets.is_empty() {
@@ -99,7 +101,7 @@ fn local_speakers(
         cast.targets = run.iter().map(target).collect();
     }
     let manner = Manner { hub: Some(client.hub().to_string()), ..Manner::default() };
-    Members::start(&run, &manner).map(Some)
+    Members::start(&run, &cast.devices, &manner).map(Some)
 }
 
 fn source_spec(args: &PlayArgs) -> Result<SourceSpec, Failure> {

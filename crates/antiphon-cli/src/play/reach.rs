@@ -52,6 +52,11 @@ impl Reach {
         self.members = members;
     }
 
+    /// Why a speaker inside this program has ended, if one has.
+    pub fn failure(&mut self) -> Option<Failure> {
+        self.members.as_mut().and_then(Members::failure)
+    }
+
     /// How long its speakers may take to come.
     pub fn patience(&self) -> Duration {
         if self.own.is_some() { audience::NEW_HUB } else { audience::RUNNING_HUB }

@@ -5,6 +5,7 @@ use antiphon_base::Role;
 
 use crate::args::AudienceArgs;
 use crate::exit::{Exit, Failure};
+use crate::members::is_output;
 
 /// The speakers named, each once, in the order of left, right, others.
 ///
@@ -32,8 +33,17 @@ pub fn plan(args: &AudienceArgs) -> Result<Vec<SourceTarget>, Failure> {
 }
 
 fn target(text: &str) -> Result<SourceTarget, Failure> {
+    // Outputs have a colon of their own: only what stands behind another one, and is a role, is one.
+    let whole = |name: &str| SourceTarget { name: name.to_owned(), role: None };
+    if is_output(text) {
+        let role = text.rsplit_once(':').filter(|(name, _)| is_output(name));
+        return Ok(match role.and_then(|(name, role)| Some((name, role.parse::<Role>().ok()?))) {
+            Some((name, role)) => SourceTarget { name: name.to_owned(), role: Some(role) },
+            None => whole(text),
+        });
+    }
     match text.rsplit_once(':') {
-        None => Ok(SourceTarget { name: text.to_owned(), role: None }),
+        None => Ok(whole(text)),
         Some((name, role)) => {
             let role = role
                 .parse::<Role>()
@@ -62,6 +72,21 @@ mod tests {
         let shown: Vec<_> = targets.iter().map(|target| (target.name.as_str(), target.role)).collect();
         let wanted =
             [("a", Some(Role::Left)), ("b", Some(Role::Right)), ("c", None), ("d", Some(Role::Mono))];
+        assert_eq!(shown, wanted);
+    }
+
+    #[test]
+    fn outputs_keep_their_colons() {
+        let targets =
+            planned("--to pulse:a --to pulse:b#left:mono --to bluetooth:AA:BB:CC:DD:EE:FF --to pulse:")
+                .unwrap();
+        let shown: Vec<_> = targets.iter().map(|target| (target.name.as_str(), target.role)).collect();
+        let wanted = [
+            ("pulse:a", None),
+            ("pulse:b#left", Some(Role::Mono)),
+            ("bluetooth:AA:BB:CC:DD:EE:FF", None),
+            ("pulse:", None),
+        ];
         assert_eq!(shown, wanted);
     }
 
