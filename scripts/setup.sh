@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Installs what building, testing and the demo need, where it is missing; quick when nothing is.
-# `setup.sh checks` also installs the strangers that the SBC encoder is checked against.
+# `setup.sh checks` also installs the strangers that tests play to (sound servers) and that the SBC encoder is checked against.
 # Rust itself is assumed. On Debian and Ubuntu packages come through apt when this runs as root or
 # with a sudo that asks nothing; otherwise it ends with one line that says what to install.
+# `setup.sh peers` installs what `make bench-peers` compares with.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -22,7 +23,18 @@ command -v cc >/dev/null || missing+=(build-essential)
 scripts/python -c '' 2>/dev/null || missing+=(python3 python3-numpy)
 if [ "${1:-}" = checks ]; then
     command -v ffmpeg >/dev/null || missing+=(ffmpeg)
+    command -v pulseaudio >/dev/null || missing+=(pulseaudio)
+    command -v parec >/dev/null || missing+=(pulseaudio-utils)
+    command -v pipewire-pulse >/dev/null || missing+=(pipewire pipewire-pulse)
+    command -v wireplumber >/dev/null || missing+=(wireplumber)
+    command -v dbus-daemon >/dev/null || missing+=(dbus)
     scripts/python -c 'import ctypes; ctypes.CDLL("libsbc.so.1")' 2>/dev/null || missing+=(libsbc1)
+fi
+if [ "${1:-}" = peers ]; then
+    command -v pulseaudio >/dev/null || missing+=(pulseaudio)
+    command -v parec >/dev/null || missing+=(pulseaudio-utils)
+    command -v snapserver >/dev/null || missing+=(snapserver)
+    command -v snapclient >/dev/null || missing+=(snapclient)
 fi
 [ ${#missing[@]} -eq 0 ] && exit 0
 

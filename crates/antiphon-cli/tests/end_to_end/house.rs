@@ -56,12 +56,14 @@ pub struct House {
     port: u16,
     /// The system bus of its processes, where it is not the machine's.
     bus: Option<String>,
+    /// The socket of the sound server of its processes; they have none otherwise.
+    sound: Option<PathBuf>,
 }
 
 impl House {
     /// Nobody is at home.
     pub fn empty() -> Self {
-        Self { dir: tempfile::tempdir().unwrap(), hub: None, port: 0, bus: None }
+        Self { dir: tempfile::tempdir().unwrap(), hub: None, port: 0, bus: None, sound: None }
     }
 
     /// With a hub.
@@ -76,6 +78,11 @@ impl House {
         self.bus = Some(address.to_owned());
     }
 
+    /// Its processes play to this sound server.
+    pub fn set_sound_server(&mut self, socket: &Path) {
+        self.sound = Some(socket.to_owned());
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
@@ -87,6 +94,8 @@ impl House {
             command.env_remove(name);
         }
         command.env("ANTIPHON_STATE_DIR", self.path("state")).env("ANTIPHON_RUNTIME_DIR", self.path("run"));
+        let sound = self.sound.clone().unwrap_or_else(|| self.path("no-sound-server"));
+        command.env("PULSE_SERVER", format!("unix:{}", sound.display()));
         if let Some(bus) = &self.bus {
             command.env("DBUS_SYSTEM_BUS_ADDRESS", bus);
         }

@@ -17,3 +17,7 @@ mod pairing;
 mod advice;
 
 mod doctor;
+
+mod sound_server;
+
+mod pulse;
