@@ -5,17 +5,19 @@
 #   make check    format, lints, laws, licences, documentation
 #   make rig      two Bluetooth speakers without radio: a real BlueZ, speakers that are programs  (ARGS=--list)
 #   make rig-short  a few of its scenarios, in their short form
+#   make bench-peers  Antiphon and Snapcast on two sinks of one sound server, both columns  (ARGS="--starts 2")
 #   make bench    the figures of docs/figures.md, measured on this machine       (minutes)
 
 ARGS ?=
 CARGO ?= cargo
 
-.PHONY: demo test test-slow cross-check check fmt bench rig rig-short setup
+.PHONY: demo test test-slow cross-check check fmt bench bench-peers rig rig-short setup
 
 demo: setup
 	$(CARGO) run --locked --release --package antiphon-cli --bin antiphon -- demo $(ARGS)
 
 test: setup
+	@scripts/setup.sh checks
 	$(CARGO) test --locked --workspace --quiet
 	$(MAKE) --no-print-directory cross-check
 
@@ -43,6 +45,11 @@ fmt:
 
 bench: setup
 	scripts/bench.sh $(ARGS)
+
+bench-peers: setup
+	@scripts/setup.sh peers
+	$(CARGO) build --locked --release --quiet --package antiphon-cli --bin antiphon
+	scripts/python scripts/bench_peers.py --bin "$${CARGO_TARGET_DIR:-target}/release" $(ARGS)
 
 rig: setup
 	$(CARGO) build --locked --release --quiet --package antiphon-cli --bin antiphon

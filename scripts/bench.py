@@ -26,6 +26,7 @@ from pathlib import Path
 
 from bench_base import MOST_EXCUSED, Failed, row, usage, verdict
 import bench_bluetooth
+import bench_peers
 from bench_lab import calibrate, calibration, follow, lab, rooms
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -440,7 +441,12 @@ def rig(bench):
     return bench_bluetooth.lab(bench, ROOT)
 
 
-FIGURES = {f.__name__: f for f in (loopback, quiet, busy, asymmetric, start, distortion, latency20, load, rooms, calibration, lab, calibrate, follow, bluetooth, rig)}
+def pulse(bench):
+    """Two sinks of a sound server, heard by one recording."""
+    return bench_peers.rows(bench)
+
+
+FIGURES = {f.__name__: f for f in (loopback, quiet, busy, asymmetric, start, distortion, latency20, load, rooms, calibration, lab, calibrate, follow, bluetooth, pulse, rig)}
 
 
 # The page.
