@@ -35,6 +35,8 @@ pub mod outputs;
 
 pub mod measurement;
 
+pub mod miio;
+
 pub mod pair;
 
 mod address;

@@ -16,6 +16,7 @@ use crate::advice::{CatalogArgs, CheckArgs, ExplainArgs, GuideArgs};
 use crate::bluetooth::BluetoothArgs;
 use crate::demo::DemoArgs;
 use crate::doctor::DoctorArgs;
+use crate::miio::MiioArgs;
 use crate::lab::{CalibrateArgs, MeasureArgs, SignalArgs};
 use crate::pair::PairArgs;
 use crate::plan::{Place, Volume, parse_signed_span, parse_span};
@@ -105,6 +106,9 @@ pub enum Verb {
 
     /// Look at this machine and its speakers, and say what is in the way, with the command that helps
     Doctor(DoctorArgs),
+
+    /// Xiaomi's Wi-Fi devices: who is there, and which firmware they have
+    Miio(MiioArgs),
 
     /// The speakers that are known: listed, checked, added to
     Catalog(CatalogArgs),

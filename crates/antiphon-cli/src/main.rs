@@ -49,6 +49,8 @@ mod doctor;
 
 mod outputs;
 
+mod miio;
+
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -97,6 +99,7 @@ fn work(verb: Verb) -> Result<Exit, Failure> {
         Verb::Check(args) => advice::check(&args),
         Verb::Guide(args) => advice::guide(&args),
         Verb::Explain(args) => advice::explain(&args),
+        Verb::Miio(args) => miio::run(&args),
         Verb::Doctor(args) => doctor::run(&args),
         Verb::Catalog(args) => advice::catalog(&args),
         Verb::Access(args) => settings::access(&args),

@@ -21,3 +21,5 @@ mod doctor;
 mod sound_server;
 
 mod pulse;
+
+mod miio;
