@@ -57,7 +57,7 @@ pub use control::{
 };
 pub use error::{ErrorBody, ErrorCode};
 pub use local::{LocalReply, LocalRequest};
-pub use source::{MAX_TARGETS, SourceCommand, SourceNotice, SourceTarget};
+pub use source::{MAX_TARGETS, SourceCommand, SourceNotice, SourcePace, SourceTarget};
 pub use source_link::SourceLink;
 pub use status::{
     HubStatus, PacketCounts, ProgrammeState, ProgrammeStatus, STATUS_SCHEMA, SentCounts, SpeakerReport,

@@ -24,6 +24,21 @@ pub struct SourceTarget {
     pub role: Option<Role>,
 }
 
+/// How a source's frames come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SourcePace {
+    /// As fast as they are taken, up to two seconds ahead: a file.
+    #[default]
+    Stored,
+    /// As fast as they are taken, but what is far ahead is wanted late: a pipe whose writer is told to pause is
+    /// to be silent soon. A quarter of a second ahead.
+    Pulled,
+    /// By a clock of their own, which nobody can hold: a microphone, a line input, a desktop. The hub resamples them to
+    /// its own clock, keeps a tenth of a second of them, and throws away what comes during a pause.
+    Clocked,
+}
+
 /// Player to hub.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -50,6 +65,9 @@ pub enum SourceCommand {
         /// that comes back to its hub goes on where it was.
         #[serde(default)]
         first_frame: i64,
+        /// How its frames come.
+        #[serde(default)]
+        pace: SourcePace,
     },
     /// What the next binary message starts with, after a [`SourceNotice::Seek`].
     Position {
@@ -94,7 +112,10 @@ mod tests {
         let json = r#"{"type":"open","channels":2,"title":"t","duration_frames":null,
                        "targets":[{"name":"a","role":"left"},{"name":"b"}]}"#;
         let open: SourceCommand = serde_json::from_str(json).unwrap();
-        let SourceCommand::Open { targets, wait_ms, first_frame, .. } = open else { panic!("{open:?}") };
+        let SourceCommand::Open { targets, wait_ms, first_frame, pace, .. } = open else {
+            panic!("{open:?}")
+        };
+        assert_eq!(pace, SourcePace::Stored);
         assert_eq!(targets[0].role, Some(Role::Left));
         assert_eq!((targets[1].role, wait_ms, first_frame), (None, 0, 0));
     }

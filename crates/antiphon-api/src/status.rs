@@ -92,6 +92,9 @@ pub struct ProgrammeStatus {
     /// Times the source came too late and playing had to wait for it.
     #[serde(default)]
     pub starved: u64,
+    /// How long frames of a source with a clock of its own wait in the hub before they are sent, in microseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_us: Option<i64>,
 }
 
 /// One connected speaker, as the hub sees it.

@@ -1,12 +1,14 @@
 //! Law: edge: devices and files; no policy.
 //!
-//! Where audio enters ([`source`]: files and pipes; [`capture`]: microphones) and where it leaves
-//! ([`sink`]: sound cards, files, and the virtual card that everything is judged by). What is
+//! Where audio enters ([`source`]: files and pipes; [`capture`]: microphones; [`desktop`]: what other programs play) and
+//! where it leaves ([`sink`]: sound cards, files, and the virtual card that everything is judged by). What is
 //! played when, and how loud, is decided elsewhere.
 
 pub mod source;
 
 pub mod capture;
+
+pub mod desktop;
 
 pub mod uri;
 

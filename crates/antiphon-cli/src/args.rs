@@ -16,8 +16,8 @@ use crate::advice::{CatalogArgs, CheckArgs, ExplainArgs, GuideArgs};
 use crate::bluetooth::BluetoothArgs;
 use crate::demo::DemoArgs;
 use crate::doctor::DoctorArgs;
-use crate::miio::MiioArgs;
 use crate::lab::{CalibrateArgs, MeasureArgs, SignalArgs};
+use crate::miio::MiioArgs;
 use crate::pair::PairArgs;
 use crate::plan::{Place, Volume, parse_signed_span, parse_span};
 
@@ -217,11 +217,12 @@ pub struct SpeakerArgs {
 /// `antiphon play`
 #[derive(Debug, clap::Args)]
 pub struct PlayArgs {
-    /// An audio file, or - for raw samples on standard input
+    /// An audio file; - for raw samples on standard input; a named pipe; pulse:SOURCE for a microphone or line input;
+    /// desktop for what this computer's programs play to the device "Antiphon"
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
 
-    /// What standard input is: SAMPLE:RATE:CHANNELS, e.g. s16le:48000:2
+    /// What standard input or a named pipe holds: SAMPLE:RATE:CHANNELS [default of a pipe: s16le:44100:2]
     #[arg(long, value_name = "FORMAT")]
     pub format: Option<PcmFormat>,
 

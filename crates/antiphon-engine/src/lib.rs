@@ -12,7 +12,7 @@ mod hub;
 mod speaker;
 
 pub use hub::{
-    HubEngine, HubEngineConfig, HubEvent, PlayRefusal, SettingsChange, SourceSpec, SpeakerSnapshot, Target,
-    TransportState, TransportStatus, UnknownSpeaker,
+    HubEngine, HubEngineConfig, HubEvent, PlayRefusal, SettingsChange, SourcePace, SourceSpec,
+    SpeakerSnapshot, Target, TransportState, TransportStatus, UnknownSpeaker,
 };
 pub use speaker::{EngineEvent, SpeakerEngine, SpeakerEngineConfig};

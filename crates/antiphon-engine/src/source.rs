@@ -41,10 +41,10 @@ impl SourceWindow {
         Frames(self.first + (self.samples.len() / self.channels) as i64)
     }
 
-    /// How many more frames may be pushed while `sent` is the next frame to send.
-    pub fn room(&self, sent: Frames) -> Frames {
-        let ahead = self.end() - sent;
-        Frames((SampleRate::MEDIA.frames_in(AHEAD).0 - ahead.0).max(0))
+    /// How many more frames may be pushed, for `ahead` to be held while `sent` is the next frame to send.
+    pub fn room(&self, sent: Frames, ahead: Span) -> Frames {
+        let held = self.end() - sent;
+        Frames((SampleRate::MEDIA.frames_in(ahead).0 - held.0).max(0))
     }
 
     /// Takes interleaved samples; what would exceed the window's room twice over is refused, as is a
@@ -57,6 +57,15 @@ impl SourceWindow {
         }
         self.samples.extend(samples.iter().map(|s| if s.is_finite() { s.clamp(-1.0, 1.0) } else { 0.0 }));
         true
+    }
+
+    /// Forgets all but the last `frames`; the number of the first that is left.
+    pub fn keep_last(&mut self, frames: Frames) -> Frames {
+        let held = (self.samples.len() / self.channels) as i64;
+        let drop = (held - frames.0.max(0)).max(0);
+        self.samples.drain(..drop as usize * self.channels);
+        self.first += drop;
+        Frames(self.first)
     }
 
     /// No further frame will come.

@@ -5,7 +5,9 @@ use antiphon_api::{
     SpeakerPatch, SpeakerReport, SpeakerStatus,
 };
 use antiphon_base::{Frames, SampleRate, Span};
-use antiphon_engine::{SettingsChange, SourceSpec, SpeakerSnapshot, Target, TransportState, TransportStatus};
+use antiphon_engine::{
+    SettingsChange, SourcePace, SourceSpec, SpeakerSnapshot, Target, TransportState, TransportStatus,
+};
 use antiphon_proto::session::{PacketCounters, SpeakerState, SpeakerStats};
 
 /// Beyond this no programme goes; it keeps arithmetic on places far from its ends.
@@ -27,6 +29,7 @@ pub fn programme(status: TransportStatus) -> ProgrammeStatus {
         duration_s: status.duration.map(seconds),
         missing: status.missing,
         starved: status.starved,
+        held_us: status.held.map(|held| held.as_ns() / 1_000),
     }
 }
 
@@ -99,6 +102,7 @@ pub fn source(
     duration_frames: Option<i64>,
     targets: Vec<SourceTarget>,
     wait_ms: u64,
+    pace: antiphon_api::SourcePace,
 ) -> SourceSpec {
     /// A person who waits longer has gone to look.
     const MAX_WAIT_MS: u64 = 60_000;
@@ -108,6 +112,11 @@ pub fn source(
         duration: duration_frames.map(Frames),
         targets: targets.into_iter().map(|target| Target { name: target.name, role: target.role }).collect(),
         wait_for: Span::from_ms(wait_ms.min(MAX_WAIT_MS) as i64),
+        pace: match pace {
+            antiphon_api::SourcePace::Stored => SourcePace::Stored,
+            antiphon_api::SourcePace::Pulled => SourcePace::Pulled,
+            antiphon_api::SourcePace::Clocked => SourcePace::Clocked,
+        },
     }
 }
 

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use antiphon_api::session::{decode_hub, encode_speaker};
 use antiphon_api::{
     ApiError, CalibrationGrade, CalibrationMethod, CalibrationRequest, Client, ErrorCode, LocalReply,
-    LocalRequest, SourceCommand, SourceLink, SourceNotice, SourceTarget, SpeakerCalibration, SpeakerPatch,
-    TransportAction, TransportRequest, local,
+    LocalRequest, SourceCommand, SourceLink, SourceNotice, SourcePace, SourceTarget, SpeakerCalibration,
+    SpeakerPatch, TransportAction, TransportRequest, local,
 };
 use antiphon_base::{Role, Span};
 use antiphon_hub::{HubDaemon, HubError, HubHandle, HubOptions};
@@ -159,6 +159,7 @@ fn open_message(targets: Vec<SourceTarget>) -> SourceCommand {
         wait_ms: 0,
         seekable: true,
         first_frame: 0,
+        pace: SourcePace::Stored,
     }
 }
 
@@ -395,6 +396,7 @@ fn a_source_of_32_channels_is_played_by_channel_and_its_left_is_refused_in_words
             wait_ms: 0,
             seekable: false,
             first_frame: 0,
+            pace: SourcePace::Stored,
         };
         let mut link = SourceLink::connect(&house.hub.addr().into(), &open).unwrap();
         link.poll(Duration::from_secs(20)).unwrap().unwrap()

@@ -21,6 +21,8 @@ mod conceal;
 
 mod asrc;
 
+mod varispeed;
+
 mod ramp;
 
 mod voice;
@@ -36,3 +38,4 @@ pub use command::{Command, Target};
 pub use controller::{Controller, QueueFull};
 pub use renderer::{Renderer, RendererConfig};
 pub use telemetry::{PlayState, Stage, Telemetry};
+pub use varispeed::Varispeed;

@@ -9,7 +9,8 @@ use std::net::SocketAddr;
 
 use antiphon_base::{ClockId, Frames, Hub, Local, Role, SessionId, Span, SpeakerId, Timestamp, True};
 use antiphon_engine::{
-    EngineEvent, HubEngine, HubEngineConfig, SourceSpec, SpeakerEngine, SpeakerEngineConfig, Target,
+    EngineEvent, HubEngine, HubEngineConfig, SourcePace, SourceSpec, SpeakerEngine, SpeakerEngineConfig,
+    Target,
 };
 use antiphon_measure::recording::Recording;
 use antiphon_measure::timeline::{Segment, TrueTimeline};
@@ -118,6 +119,8 @@ pub struct World {
     pushed: usize,
     finished: bool,
     asked: Option<Timestamp<True>>,
+    /// The source is a device whose clock is off by so much, in ppm.
+    device_ppm: Option<f64>,
     handshakes: u64,
 }
 
@@ -139,6 +142,7 @@ impl World {
             pushed: 0,
             finished: false,
             asked: None,
+            device_ppm: None,
             handshakes: 0,
         };
         world.schedule(Timestamp::ZERO, Event::HubTimer);
@@ -196,6 +200,12 @@ impl World {
         self.schedule(Timestamp::ZERO + at, Event::Scripted(action));
     }
 
+    /// As [`play`](Self::play), from a device that gives the source in pieces of 20 ms by a clock of its own.
+    pub fn play_live(&mut self, source: Vec<f32>, ppm: f64) {
+        self.device_ppm = Some(ppm);
+        self.play(source);
+    }
+
     /// Plays interleaved stereo `source` on every speaker from the present on.
     pub fn play(&mut self, source: Vec<f32>) {
         let now = self.hub_now();
@@ -207,6 +217,7 @@ impl World {
             duration: Some(Frames((source.len() / 2) as i64)),
             targets: targets.collect(),
             wait_for: Span::ZERO,
+            pace: if self.device_ppm.is_some() { SourcePace::Clocked } else { SourcePace::Stored },
         };
         self.source = source;
         (self.pushed, self.finished) = (0, false);
@@ -231,6 +242,11 @@ impl World {
             self.handle(event);
         }
         self.now = end;
+    }
+
+    /// How often the source came too late.
+    pub fn starved(&self) -> u64 {
+        self.hub.transport(self.hub_now()).starved
     }
 
     /// The present.
@@ -429,7 +445,7 @@ impl World {
     fn feed(&mut self) {
         let now = self.hub_now();
         let room = self.hub.source_room().0.max(0) as usize * 2;
-        let end = (self.pushed + room).min(self.source.len());
+        let end = (self.pushed + room).min(self.source.len()).min(self.heard());
         if end > self.pushed {
             self.hub.push_source(now, &self.source[self.pushed..end]);
             self.pushed = end;
@@ -438,6 +454,13 @@ impl World {
             self.finished = true;
             self.hub.finish_source(now);
         }
+    }
+
+    /// The samples that a device has given by now; of a file, all.
+    fn heard(&self) -> usize {
+        let (Some(ppm), Some(asked)) = (self.device_ppm, self.asked) else { return usize::MAX };
+        let pieces = (self.now - asked).as_s_f64() * 50.0 * (1.0 + ppm * 1e-6);
+        pieces as usize * 960 * 2
     }
 
     /// Sends what the hub has to send and sets its timer.

@@ -205,3 +205,22 @@ fn the_whole_way_from_source_to_converter_adds_less_than_120_db_of_distortion() 
         assert!(measured.thd_n_db <= -120.0, "{hz} Hz: {measured:?}");
     }
 }
+
+#[test]
+fn a_device_with_a_clock_of_its_own_is_heard_together_and_never_runs_dry() {
+    for ppm in [800.0, -800.0] {
+        // Shorter than the piece's period, so that no part of it sounds like another.
+        let length = 16;
+        let mut world = Scenario { music: Span::from_s(length), ..Scenario::default() }.world();
+        world.run_until(START);
+        let source = music::piece(48_000 * length as usize, 3);
+        world.play_live(source.clone(), ppm);
+        world.run_until(s(22.0));
+        assert_eq!(world.starved(), 0, "{ppm} ppm");
+        let report = judge(&world, &source).expect("both speakers play");
+        in_time(&report, s(10.0), s(21.0), 60.0);
+        let gaps = between(&report, s(10.0), s(21.0))
+            .filter(|w| [&w.left, &w.right].iter().any(|side| matches!(side, Side::NotHeard { .. })));
+        assert_eq!(gaps.count(), 0, "{ppm} ppm");
+    }
+}

@@ -16,6 +16,8 @@ mod detect;
 
 mod raw;
 
+mod live;
+
 mod memory;
 
 mod riff;
@@ -35,9 +37,10 @@ mod reader;
 mod prefetch;
 
 pub use error::{Problem, SourceError};
+pub use live::Reopen;
 pub use pcm_format::{ParsePcmFormatError, PcmFormat, PcmSample};
-pub use prefetch::{PREFETCH, Prefetch, prefetch};
-pub use reader::{Damage, Source, SourceInfo, SourceSpec, open, open_raw, open_samples};
+pub use prefetch::{PREFETCH, Prefetch, prefetch, prefetch_live};
+pub use reader::{Damage, Source, SourceInfo, SourceSpec, open, open_device, open_raw, open_samples};
 
 /// The most channels of a source.
 pub const MAX_CHANNELS: u16 = 8;

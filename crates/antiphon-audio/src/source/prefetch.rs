@@ -15,6 +15,12 @@ const BLOCK: Frames = Frames(2_400);
 /// Blocks that wait at most, by [`PREFETCH`].
 const BLOCKS: usize = (PREFETCH.as_ns() / SampleRate::MEDIA.span_of(BLOCK).as_ns()) as usize;
 
+/// Frames of a block of what is heard as it comes: 10 ms.
+const LIVE_BLOCK: Frames = Frames(480);
+
+/// Blocks of it that wait at most: a reader that stands still for longer finds what is newest in the device's own buffer.
+const LIVE_BLOCKS: usize = 20;
+
 /// A source that is read from a worker thread.
 #[derive(Debug)]
 pub struct Prefetch {
@@ -61,10 +67,23 @@ enum Content {
 ///
 /// What the system says where it has no thread to give.
 pub fn prefetch(source: Source) -> std::io::Result<Prefetch> {
+    start(source, BLOCK, BLOCKS)
+}
+
+/// As [`prefetch`], for what is to be heard soon after it came: small blocks, and few that wait.
+///
+/// # Errors
+///
+/// As [`prefetch`].
+pub fn prefetch_live(source: Source) -> std::io::Result<Prefetch> {
+    start(source, LIVE_BLOCK, LIVE_BLOCKS)
+}
+
+fn start(source: Source, block: Frames, most: usize) -> std::io::Result<Prefetch> {
     let (orders, told) = channel();
-    let (done, blocks) = sync_channel(BLOCKS);
+    let (done, blocks) = sync_channel(most);
     let (info, position) = (source.info().clone(), source.position());
-    std::thread::Builder::new().name("source".into()).spawn(move || work(source, &told, &done))?;
+    std::thread::Builder::new().name("source".into()).spawn(move || work(source, block, &told, &done))?;
     Ok(Prefetch {
         info,
         orders,
@@ -201,7 +220,7 @@ impl Prefetch {
 
 /// The worker: decodes until it is full, its reader is gone, or the source ends; then waits for an
 /// order to begin elsewhere.
-fn work(mut source: Source, orders: &Receiver<Order>, blocks: &SyncSender<Block>) {
+fn work(mut source: Source, block: Frames, orders: &Receiver<Order>, blocks: &SyncSender<Block>) {
     let mut round = 0;
     let mut ended = false;
     loop {
@@ -216,7 +235,7 @@ fn work(mut source: Source, orders: &Receiver<Order>, blocks: &SyncSender<Block>
             // Nobody is left to give an order.
             None if ended => return,
             None => {
-                let content = next_block(&mut source);
+                let content = next_block(&mut source, block);
                 ended = matches!(content, Content::End(_));
                 content
             }
@@ -228,9 +247,9 @@ fn work(mut source: Source, orders: &Receiver<Order>, blocks: &SyncSender<Block>
     }
 }
 
-fn next_block(source: &mut Source) -> Content {
-    let mut samples = Vec::with_capacity(BLOCK.0 as usize * usize::from(source.info().channels));
-    match source.read(BLOCK.0 as usize, &mut samples) {
+fn next_block(source: &mut Source, block: Frames) -> Content {
+    let mut samples = Vec::with_capacity(block.0 as usize * usize::from(source.info().channels));
+    match source.read(block.0 as usize, &mut samples) {
         Ok(0) => Content::End(None),
         Ok(_) => Content::Samples(samples),
         Err(error) => Content::End(Some(error)),

@@ -8,11 +8,13 @@ use std::path::{Path, PathBuf};
 use antiphon_base::{Frames, SampleRate, Span};
 
 use super::detect::{PEEK, stranger};
+use super::live::{LiveDecoder, Reopen};
 use super::media::MediaDecoder;
 use super::memory::MemoryDecoder;
 use super::raw::RawDecoder;
 use super::resample::Resample;
 use super::{Decode, PcmFormat, Problem, SourceError};
+use crate::capture::Capture;
 
 /// Where audio comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +23,13 @@ pub enum SourceSpec {
     Path(PathBuf),
     /// Raw samples on standard input.
     Stdin {
+        /// What they are.
+        format: PcmFormat,
+    },
+    /// Raw samples from a named pipe, which may change its writer: it never ends.
+    Pipe {
+        /// Where it is.
+        path: PathBuf,
         /// What they are.
         format: PcmFormat,
     },
@@ -59,13 +68,16 @@ impl SourceInfo {
 
     /// Why a pipe stays where it is.
     pub(super) fn cannot_seek(&self, to: Span) -> SourceError {
-        let reason = "what comes through a pipe cannot be sought in, play a file".to_string();
+        let reason =
+            "what comes through a pipe or from a device cannot be sought in, play a file".to_string();
         SourceError { name: self.name.clone(), problem: Problem::Seek { to, reason } }
     }
 
     /// Its title, or the file's name without folder and extension.
     pub fn title_or_name(&self) -> String {
-        let stem = || Path::new(&self.name).file_stem().map(|stem| stem.to_string_lossy().into_owned());
+        let is_file = self.container != "device";
+        let stem = || Path::new(&self.name).file_stem().filter(|_| is_file);
+        let stem = || stem().map(|stem| stem.to_string_lossy().into_owned());
         self.title.clone().or_else(stem).unwrap_or_else(|| self.name.clone())
     }
 }
@@ -102,7 +114,35 @@ pub fn open(spec: &SourceSpec) -> Result<Source, SourceError> {
     match spec {
         SourceSpec::Path(path) => open_path(path),
         SourceSpec::Stdin { format } => Ok(open_raw(Box::new(std::io::stdin()), *format, "standard input")),
+        SourceSpec::Pipe { path, format } => open_pipe(path, *format),
     }
+}
+
+/// Opened for writing too, so that it does not end when a writer closes it: librespot and shairport-sync do so between
+/// two songs.
+fn open_pipe(path: &Path, format: PcmFormat) -> Result<Source, SourceError> {
+    let name = path.display().to_string();
+    match File::options().read(true).write(true).open(path) {
+        Ok(pipe) => Ok(open_raw(Box::new(pipe), format, &name)),
+        Err(error) => Err(SourceError { name, problem: Problem::Open(error) }),
+    }
+}
+
+/// What a device hears, as it comes: `capture`, and after that went away what `reopen` gives.
+pub fn open_device(name: &str, capture: Box<dyn Capture>, reopen: Reopen) -> Source {
+    let info = SourceInfo {
+        name: name.to_owned(),
+        title: None,
+        artist: None,
+        album: None,
+        frames: None,
+        rate: SampleRate::MEDIA.hz(),
+        channels: capture.format().channels,
+        container: "device",
+        codec: "pcm_f32le",
+        seekable: false,
+    };
+    Source::new(info, Box::new(LiveDecoder::new(name, capture, reopen)))
 }
 
 /// Raw samples from any pipe, which `name` names in errors.

@@ -15,7 +15,6 @@ mod print;
 
 mod mask;
 
-
 mod bundle;
 
 pub use args::DoctorArgs;

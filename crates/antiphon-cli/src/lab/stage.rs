@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use antiphon_api::{
-    ApiError, Client, ProgrammeState, SourceCommand, SourceLink, SourceNotice, SourceTarget, SpeakerPatch,
-    SpeakerStatus, TransportAction, TransportRequest,
+    ApiError, Client, ProgrammeState, SourceCommand, SourceLink, SourceNotice, SourcePace, SourceTarget,
+    SpeakerPatch, SpeakerStatus, TransportAction, TransportRequest,
 };
 use antiphon_base::Role;
 use antiphon_measure::lab::Excitation;
@@ -99,6 +99,7 @@ impl Stage {
             wait_ms: 5_000,
             seekable: false,
             first_frame: 0,
+            pace: SourcePace::Stored,
         };
         let link = SourceLink::connect(self.client.hub(), &open)?;
         Ok(Performance { stage: self, link, feed, channels, sent: false, over: false })

@@ -6,6 +6,8 @@ pub mod reach;
 
 pub mod audience;
 
+pub mod what;
+
 mod stream;
 
 mod screen;
@@ -15,44 +17,39 @@ mod keys;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use antiphon_api::{Client, SourceCommand, SourceTarget};
-use antiphon_audio::source::{self, Problem, Source, SourceError, SourceSpec};
+use antiphon_api::{Client, SourceCommand, SourcePace, SourceTarget};
+use antiphon_audio::source::{self, Problem, SourceError};
 use antiphon_speaker::pairs::{PairMember, Pairs};
 
 use crate::args::{AudienceArgs, PlayArgs};
 use crate::exit::{Exit, Failure};
 use crate::members::{Cast, Manner, Members};
 use crate::{members, signals};
+use what::Programme;
 
 /// Plays, until the end or until asked to stop.
 pub fn run(args: PlayArgs) -> Result<Exit, Failure> {
     let targets = targets::plan(&args.on)?;
-    let spec = source_spec(&args)?;
+    let what = what::What::of(&args)?;
     // Before any thread is there, and before the hub: what cannot be played starts nothing.
     let stop = signals::stop_flag()?;
-    let source = source::open(&spec).map_err(|error| {
-        let raw = matches!(error.problem, Problem::NotAudio { .. });
-        let mut failure = cannot_play(error);
-        if raw {
-            failure.message.push_str("; raw samples come on standard input, with --format");
-        }
-        failure
-    })?;
-    perform(source, targets, &args.on, stop)
+    perform(what.open(&targets)?, targets, &args.on, stop)
 }
 
-/// Plays `source` on those that `on` names: what every verb that plays a whole programme does.
+/// Plays `programme` on those that `on` names: what every verb that plays a whole programme does.
 ///
 /// # Errors
 /// No hub, a speaker that did not come, a damaged source.
 pub fn perform(
-    source: Source,
+    programme: impl Into<Programme>,
     targets: Vec<SourceTarget>,
     on: &AudienceArgs,
     stop: Arc<AtomicBool>,
 ) -> Result<Exit, Failure> {
-    let source = source::prefetch(source)
-        .map_err(|error| Failure::failed(format!("cannot start the decoder: {error}")))?;
+    let Programme { source, pace, lateness } = programme.into();
+    let ahead = if pace == SourcePace::Stored { source::prefetch } else { source::prefetch_live };
+    let source =
+        ahead(source).map_err(|error| Failure::failed(format!("cannot start the decoder: {error}")))?;
     let pairs = members::saved()?;
     let mut cast = members::cast(targets, &pairs)?;
     let (mut reach, client) = reach::Reach::new(on)?;
@@ -73,10 +70,11 @@ pub fn perform(
         wait_ms: (on.wait.as_ns() / 1_000_000).max(0) as u64,
         seekable: info.seekable,
         first_frame: 0,
+        pace,
     };
     let keys = keys::Keys::open();
     let screen = screen::Screen::new(info, &open, keys.is_some());
-    stream::Stream::connect((reach, client), source, open, screen, keys, stop)?.run()
+    stream::Stream::connect((reach, client), source, open, screen, keys, stop)?.tell_lateness(lateness).run()
 }
 
 /// Runs the speakers that are asked for and that nobody else runs: those named by their output, and, where the
@@ -102,22 +100,6 @@ fn local_speakers(
     }
     let manner = Manner { hub: Some(client.hub().to_string()), ..Manner::default() };
     Members::start(&run, &cast.devices, &manner).map(Some)
-}
-
-fn source_spec(args: &PlayArgs) -> Result<SourceSpec, Failure> {
-    let piped = args.file.as_os_str() == "-";
-    match (piped, args.format) {
-        (false, None) => Ok(SourceSpec::Path(args.file.clone())),
-        (true, Some(format)) => Ok(SourceSpec::Stdin { format }),
-        (true, None) => Err(Failure::new(
-            Exit::Usage,
-            "raw samples on standard input have no header; say what they are with --format, e.g. --format s16le:48000:2",
-        )),
-        (false, Some(_)) => Err(Failure::new(
-            Exit::Usage,
-            "--format is for raw samples on standard input; a file says itself what it is, so leave it away",
-        )),
-    }
 }
 
 /// What is wrong with a source, with its exit code.

@@ -8,6 +8,7 @@ use antiphon_api::{
     ApiError, Client, ErrorCode, ProgrammeState, ProgrammeStatus, SeekTo, SourceCommand, SourceLink,
     SourceNotice, SourceTarget, SpeakerPatch, TransportAction, TransportRequest,
 };
+use antiphon_audio::desktop::Lateness;
 use antiphon_audio::source::Prefetch;
 use antiphon_base::{Frames, SampleRate, Span};
 
@@ -39,6 +40,12 @@ const RETURN: Duration = Duration::from_secs(60);
 /// How often it is asked: as often as speakers do.
 const ASK_AGAIN: Duration = Duration::from_millis(250);
 
+/// How often the hub is asked how late it plays: it changes when a speaker comes that needs more.
+const LATENESS: Duration = Duration::from_secs(1);
+
+/// From a device to the hub: a piece, and half of one on the way.
+const ON_THE_WAY: Span = Span::from_ms(10);
+
 /// A programme on its way.
 pub struct Stream {
     reach: Reach,
@@ -57,6 +64,8 @@ pub struct Stream {
     ended: bool,
     /// What was wrong with the source, once what came before it has been heard.
     failure: Option<Failure>,
+    /// Who wants to know how late the source is heard, and when that was last told.
+    lateness: Option<(Lateness, Option<Instant>)>,
 }
 
 /// How it ended.
@@ -99,7 +108,14 @@ impl Stream {
             stop,
             ended: false,
             failure: None,
+            lateness: None,
         })
+    }
+
+    /// Lets `lateness` say for as long as it plays how late the source is heard.
+    pub fn tell_lateness(mut self, lateness: Option<Lateness>) -> Self {
+        self.lateness = lateness.map(|lateness| (lateness, None));
+        self
     }
 
     /// Plays to the end.
@@ -139,12 +155,24 @@ impl Stream {
                 self.stop_hub();
                 return Ok(End::Stopped);
             }
+            self.look_at_lateness()?;
             let hungry = self.feed()?;
             let notice = self.link.poll(if hungry { HURRY } else { PATIENCE })?;
             if let Some(end) = notice.map(|notice| self.heed(notice)).transpose()?.flatten() {
                 return Ok(end);
             }
         }
+    }
+
+    fn look_at_lateness(&mut self) -> Result<(), Failure> {
+        let Some((lateness, told)) = &mut self.lateness else { return Ok(()) };
+        if told.is_none_or(|told| told.elapsed() >= LATENESS) {
+            *told = Some(Instant::now());
+            let hub = Span::from_us(self.client.status()?.hub.latency_us);
+            let held = Span::from_us(self.place.held_us.unwrap_or(0));
+            lateness.set(hub + held + ON_THE_WAY);
+        }
+        Ok(())
     }
 
     /// Sends what the credit allows and the decoder has; whether there is credit left for more.

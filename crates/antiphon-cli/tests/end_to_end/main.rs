@@ -22,4 +22,6 @@ mod sound_server;
 
 mod pulse;
 
+mod inputs;
+
 mod miio;

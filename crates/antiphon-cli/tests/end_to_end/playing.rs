@@ -6,7 +6,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use crate::house::{House, Process, eventually, sleep_ms, write_tones};
-use antiphon_api::{ProgrammeState, SourceCommand, SourceLink, SourceNotice, SourceTarget};
+use antiphon_api::{ProgrammeState, SourceCommand, SourceLink, SourceNotice, SourcePace, SourceTarget};
 use antiphon_base::Role;
 use antiphon_measure::recording::Recording;
 
@@ -155,6 +155,7 @@ fn of_a_source_of_32_channels_each_speaker_hears_its_own() {
         wait_ms: 10_000,
         seekable: false,
         first_frame: 0,
+        pace: SourcePace::Stored,
     };
     let hz = |channel: usize| 300.0 + 40.0 * channel as f64;
     let mut link = SourceLink::connect(house.client().hub(), &open).unwrap();

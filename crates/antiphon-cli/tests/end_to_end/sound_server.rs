@@ -16,12 +16,12 @@ pub struct SoundServer {
 impl SoundServer {
     /// PulseAudio without any device; `None`, with a word, where it is not installed.
     pub fn pulseaudio() -> Option<Self> {
-        has(&["pulseaudio", "pactl", "parec"]).then(|| Self::start(false))
+        has(&["pulseaudio", "pactl", "parec", "paplay"]).then(|| Self::start(false))
     }
 
     /// PipeWire, WirePlumber and PipeWire's server for PulseAudio's protocol.
     pub fn pipewire() -> Option<Self> {
-        has(&["pipewire", "wireplumber", "pipewire-pulse", "dbus-daemon", "pactl", "parec"])
+        has(&["pipewire", "wireplumber", "pipewire-pulse", "dbus-daemon", "pactl", "parec", "paplay"])
             .then(|| Self::start(true))
     }
 
@@ -99,6 +99,12 @@ impl SoundServer {
     pub fn load(&self, line: &str) -> String {
         let words: Vec<&str> = ["load-module"].into_iter().chain(line.split(' ')).collect();
         self.pactl(&words).unwrap_or_else(|| panic!("cannot load {line}"))
+    }
+
+    /// A program that plays a WAV file to a device, until dropped.
+    pub fn play(&self, file: &Path, sink: &str) -> Process {
+        let server = format!("--server=unix:{}", self.socket().display());
+        Process(self.command("paplay").args([server.as_str(), "-d", sink]).arg(file).spawn().unwrap())
     }
 
     /// Records `channels` (as `front-left,front-right`) of a source to `path`, in 32-bit floats at 48 kHz, until dropped.

@@ -1,5 +1,7 @@
 //! The hub's end: a source's frames in, each speaker's datagrams out.
 
+mod live;
+
 mod programme;
 
 mod encoders;
@@ -56,6 +58,20 @@ pub struct SourceSpec {
     pub targets: Vec<Target>,
     /// How long to wait for targets that are not connected or not in sync yet.
     pub wait_for: Span,
+    /// How its frames come.
+    pub pace: SourcePace,
+}
+
+/// How a source's frames come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SourcePace {
+    /// As they are taken, up to two seconds ahead.
+    #[default]
+    Stored,
+    /// As they are taken, a quarter of a second ahead: a pipe whose writer pauses is to be silent soon.
+    Pulled,
+    /// By a clock of their own: resampled to the hub's, and thrown away while nobody plays them.
+    Clocked,
 }
 
 /// Why a programme was not opened.
@@ -138,6 +154,8 @@ pub struct TransportStatus {
     pub missing: Vec<String>,
     /// How often the source came too late and playing had to pause.
     pub starved: u64,
+    /// How long frames of a source with a clock of its own wait here before they are sent.
+    pub held: Option<Span>,
 }
 
 /// A connected speaker.

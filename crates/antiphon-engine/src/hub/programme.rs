@@ -4,11 +4,15 @@
 use antiphon_base::{Frames, Hub as HubClock, Role, SampleRate, Span, Timestamp};
 use antiphon_proto::timeline::Timeline;
 
-use super::{HubEngine, HubEvent, PlayRefusal, SourceSpec, TransportState, TransportStatus};
-use crate::source::SourceWindow;
+use super::live::Live;
+use super::{HubEngine, HubEvent, PlayRefusal, SourcePace, SourceSpec, TransportState, TransportStatus};
+use crate::source::{self, SourceWindow};
 
 /// Frames to hold before a start: two encoder blocks of the longest codec, and a scheduling hiccup.
 const PREBUFFER: Span = Span::from_ms(60);
+
+/// How far ahead of sending a pipe may be read: what its writer has paused is heard for so long.
+const PULLED_AHEAD: Span = Span::from_ms(250);
 
 /// While a start waits for speakers or frames, how often to look again.
 const LOOK_AGAIN: Span = Span::from_ms(5);
@@ -62,6 +66,8 @@ pub(super) struct Programme {
     pub sent: Frames,
     pub missing: Vec<String>,
     pub starved: u64,
+    /// Of a source with a clock of its own.
+    live: Option<Live>,
     look_at: Timestamp<HubClock>,
 }
 
@@ -87,7 +93,29 @@ impl Programme {
 
     fn has_enough_to_start(&self) -> bool {
         let held = self.window.end() - self.resume_at;
-        self.window.is_finished() || held >= SampleRate::MEDIA.frames_in(PREBUFFER)
+        let enough = self.live.as_ref().map_or(PREBUFFER, Live::ahead);
+        self.window.is_finished() || held >= SampleRate::MEDIA.frames_in(enough)
+    }
+
+    /// Takes frames of a source with a clock of its own; whether all of them.
+    fn push_live(&mut self, now: Timestamp<HubClock>, latency: Span, samples: &[f32]) -> bool {
+        let Some(live) = &mut self.live else { return false };
+        match self.phase {
+            Phase::Playing(placed) => {
+                let sending = placed.source_of(placed.timeline.frame_at(now + latency));
+                let ahead = SampleRate::MEDIA.span_of(self.window.end() - sending);
+                self.window.push(live.resample(now, ahead, samples), self.sent)
+            }
+            Phase::Waiting { .. } | Phase::Starting => {
+                // What was heard long before anybody plays it is not live.
+                self.sent = self.window.end();
+                let taken = self.window.push(samples, self.sent);
+                self.resume_at = self.window.keep_last(SampleRate::MEDIA.frames_in(live.ahead()));
+                self.sent = self.resume_at;
+                taken
+            }
+            Phase::Paused | Phase::Ended => true,
+        }
     }
 }
 
@@ -117,6 +145,7 @@ impl HubEngine {
             sent: Frames(0),
             missing: Vec::new(),
             starved: 0,
+            live: (spec.pace == SourcePace::Clocked).then(|| Live::new(spec.channels)),
             look_at: now,
             spec,
         });
@@ -127,14 +156,22 @@ impl HubEngine {
 
     /// How many more frames the source may push now.
     pub fn source_room(&self) -> Frames {
-        self.programme.as_ref().map_or(Frames(0), |p| p.window.room(p.sent))
+        self.programme.as_ref().map_or(Frames(0), |programme| match programme.spec.pace {
+            SourcePace::Stored => programme.window.room(programme.sent, source::AHEAD),
+            SourcePace::Pulled => programme.window.room(programme.sent, PULLED_AHEAD),
+            // It comes when it comes, and never piles up here.
+            SourcePace::Clocked => SampleRate::MEDIA.frames_in(source::AHEAD),
+        })
     }
 
     /// Interleaved frames of the open programme, full scale +-1. Returns false where there is no
     /// programme or the source did not keep to [`source_room`](Self::source_room).
     pub fn push_source(&mut self, now: Timestamp<HubClock>, samples: &[f32]) -> bool {
         let Some(programme) = &mut self.programme else { return false };
-        let taken = programme.window.push(samples, programme.sent);
+        let taken = match programme.spec.pace {
+            SourcePace::Clocked => programme.push_live(now, self.hub.latency(), samples),
+            SourcePace::Stored | SourcePace::Pulled => programme.window.push(samples, programme.sent),
+        };
         self.advance(now);
         taken
     }
@@ -165,6 +202,12 @@ impl HubEngine {
         {
             programme.phase = Phase::Starting;
             programme.look_at = now;
+            if programme.live.is_some() {
+                // What was held before the pause is past.
+                let end = programme.window.end();
+                programme.window = SourceWindow::new(programme.spec.channels, end);
+                (programme.resume_at, programme.sent) = (end, end);
+            }
             self.advance(now);
         }
     }
@@ -200,6 +243,7 @@ impl HubEngine {
                 started: None,
                 missing: Vec::new(),
                 starved: 0,
+                held: None,
             };
         };
         let (state, started) = match programme.phase {
@@ -220,6 +264,7 @@ impl HubEngine {
             started,
             missing: programme.missing.clone(),
             starved: programme.starved,
+            held: programme.live.as_ref().map(Live::ahead),
         }
     }
 
@@ -254,6 +299,9 @@ impl HubEngine {
         let timeline = self.hub.start(now, self.next_media);
         programme.phase = Phase::Playing(Placed { timeline, source_first: programme.resume_at });
         programme.sent = programme.resume_at;
+        if let Some(live) = &mut programme.live {
+            live.restart();
+        }
         self.encoders.start(timeline.first_frame);
         self.events.push_back(HubEvent::Started(timeline.presentation));
     }
@@ -274,7 +322,18 @@ impl HubEngine {
             programme.starved += 1;
             programme.resume_at = programme.window.end();
             self.silence_at_end();
+            self.hold_more();
             self.events.push_back(HubEvent::SourceStarved);
+        }
+    }
+
+    /// A live source that came too late begins anew with more in hand, and with nothing that was heard.
+    fn hold_more(&mut self) {
+        let Some(programme) = &mut self.programme else { return };
+        if let Some(live) = &mut programme.live {
+            live.ran_dry();
+            programme.window = SourceWindow::new(programme.spec.channels, programme.resume_at);
+            programme.sent = programme.resume_at;
         }
     }
 

@@ -74,8 +74,16 @@ impl Link {
             return Err(bad("a player's first message says what it will play"));
         };
         let command = json::read("the player's first message", text.as_bytes())?;
-        let SourceCommand::Open { channels, title, duration_frames, targets, wait_ms, seekable, first_frame } =
-            command
+        let SourceCommand::Open {
+            channels,
+            title,
+            duration_frames,
+            targets,
+            wait_ms,
+            seekable,
+            first_frame,
+            pace,
+        } = command
         else {
             return Err(bad("a player's first message is \"open\""));
         };
@@ -84,7 +92,7 @@ impl Link {
         }
         let first_frame = convert::first_frame(first_frame)?;
         let (sender, notices) = mpsc::channel(NOTICES);
-        let spec = convert::source(channels, title, duration_frames, targets, wait_ms);
+        let spec = convert::source(channels, title, duration_frames, targets, wait_ms, pace);
         let offer = SourceOffer { spec, first_frame, notices: sender, seekable };
         let opened = shared.media.ask(move |core| core.open_source(offer)).await;
         let number = opened.map_err(|stalled| ErrorBody::new(ErrorCode::Busy, stalled.to_string()))??;

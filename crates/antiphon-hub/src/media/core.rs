@@ -7,7 +7,7 @@ use antiphon_api::{
     ErrorBody, ErrorCode, ProgrammeStatus, SeekTo, SpeakerStatus, TransportAction, TransportRequest,
 };
 use antiphon_base::{Frames, Hub, SessionId, Span, SpeakerId, Timestamp};
-use antiphon_engine::{HubEngine, HubEvent, SettingsChange, TransportState};
+use antiphon_engine::{HubEngine, HubEvent, SettingsChange, SourcePace, TransportState};
 use antiphon_net::{Clock, Warp};
 use antiphon_proto::session::{
     Hello, HubMessage, Refusal, Remembered, SpeakerMessage, SpeakerSettings, Trim, Welcome,
@@ -191,6 +191,7 @@ impl Core {
     pub fn open_source(&mut self, offer: SourceOffer) -> Result<u64, ErrorBody> {
         self.stop(true);
         let now = self.clock.now();
+        let pace = offer.spec.pace;
         self.engine
             .open_source(now, offer.spec)
             .map_err(|refusal| ErrorBody::new(ErrorCode::BadRequest, refusal.to_string()))?;
@@ -198,7 +199,7 @@ impl Core {
             self.engine.seek(now, offer.first_frame);
         }
         self.next_link += 1;
-        self.source = Some(SourceSeat::new(self.next_link, offer.seekable, offer.notices));
+        self.source = Some(SourceSeat::new(self.next_link, offer.seekable, pace, offer.notices));
         self.state_due = now;
         Ok(self.next_link)
     }
@@ -315,11 +316,17 @@ impl Core {
                 HubEvent::Left(id, reason) => self.left(id, &reason),
                 HubEvent::SettingsChanged(id, settings) => self.remember(id, settings),
                 HubEvent::SourceEnded => self.ended(),
-                HubEvent::SourceStarved => {
-                    tracing::warn!("the source does not keep up; playing waits for it")
-                }
+                HubEvent::SourceStarved => self.starved(),
                 HubEvent::Started(_) => {}
             }
+        }
+    }
+
+    fn starved(&self) {
+        match self.source.as_ref().map(|seat| seat.pace) {
+            // Nobody plays anything at the moment: that is no fault.
+            Some(SourcePace::Pulled | SourcePace::Clocked) => tracing::debug!("the source is silent"),
+            _ => tracing::warn!("the source does not keep up; playing waits for it"),
         }
     }
 

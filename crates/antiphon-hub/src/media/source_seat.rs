@@ -2,7 +2,7 @@
 
 use antiphon_api::{ProgrammeStatus, SourceNotice};
 use antiphon_base::Frames;
-use antiphon_engine::SourceSpec;
+use antiphon_engine::{SourcePace, SourceSpec};
 use tokio::sync::mpsc;
 
 /// Credit is given in runs of at least 50 ms: less would be a message for every packet.
@@ -27,6 +27,8 @@ pub struct SourceSeat {
     pub link: u64,
     /// Whether the player can go to another place.
     pub seekable: bool,
+    /// How its frames come.
+    pub pace: SourcePace,
     notices: mpsc::Sender<SourceNotice>,
     /// Frames granted and not received.
     outstanding: u64,
@@ -37,8 +39,13 @@ pub struct SourceSeat {
 }
 
 impl SourceSeat {
-    pub(super) fn new(link: u64, seekable: bool, notices: mpsc::Sender<SourceNotice>) -> Self {
-        Self { link, seekable, notices, outstanding: 0, unanswered: 0, unsent: None }
+    pub(super) fn new(
+        link: u64,
+        seekable: bool,
+        pace: SourcePace,
+        notices: mpsc::Sender<SourceNotice>,
+    ) -> Self {
+        Self { link, seekable, pace, notices, outstanding: 0, unanswered: 0, unsent: None }
     }
 
     pub(super) fn is_seeking(&self) -> bool {
@@ -98,7 +105,7 @@ mod tests {
 
     fn seat() -> (SourceSeat, mpsc::Receiver<SourceNotice>) {
         let (notices, queue) = mpsc::channel(4);
-        (SourceSeat::new(1, true, notices), queue)
+        (SourceSeat::new(1, true, SourcePace::Stored, notices), queue)
     }
 
     #[test]

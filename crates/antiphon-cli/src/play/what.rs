@@ -1,0 +1,179 @@
+//! What is to be played: a file, a pipe, a device, or what the desktop plays.
+
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
+
+use antiphon_api::{SourcePace, SourceTarget};
+use antiphon_audio::desktop::{self, Desktop, Lateness};
+use antiphon_audio::source::{self, PcmFormat, PcmSample, Problem, Reopen, Source, SourceSpec};
+use antiphon_audio::{InputUri, capture};
+
+use super::cannot_play;
+use crate::args::PlayArgs;
+use crate::exit::{Exit, Failure};
+
+/// What librespot and shairport-sync write into a pipe unless they are told otherwise.
+const PIPE_FORMAT: PcmFormat = PcmFormat { sample: PcmSample::S16le, rate: 44_100, channels: 2 };
+
+/// Something that is about to be played.
+pub struct Programme {
+    /// Its sound.
+    pub source: Source,
+    /// How its frames come.
+    pub pace: SourcePace,
+    /// Who wants to know how late it is heard.
+    pub lateness: Option<Lateness>,
+}
+
+impl From<Source> for Programme {
+    fn from(source: Source) -> Self {
+        Self { source, pace: SourcePace::Stored, lateness: None }
+    }
+}
+
+/// What was asked for.
+#[derive(Debug, PartialEq, Eq)]
+pub enum What {
+    /// A file, or raw samples on standard input.
+    Stored(SourceSpec),
+    /// A named pipe.
+    Pipe(SourceSpec),
+    /// A microphone or line input.
+    Device(InputUri),
+    /// What other programs play.
+    Desktop,
+}
+
+impl What {
+    /// What `args` ask for.
+    ///
+    /// # Errors
+    /// A format where none is, or none where one must be.
+    pub fn of(args: &PlayArgs) -> Result<Self, Failure> {
+        let what = Self::named(&args.file, args.format);
+        let takes_format = matches!(&what, Self::Pipe(_) | Self::Stored(SourceSpec::Stdin { .. }));
+        if args.format.is_some() && !takes_format {
+            let message = "--format is for raw samples on standard input or in a named pipe; anything else says itself \
+                           what it is, so leave it away";
+            return Err(Failure::new(Exit::Usage, message));
+        }
+        if args.format.is_none() && args.file.as_os_str() == "-" {
+            let message = "raw samples on standard input have no header; say what they are with --format, e.g. \
+                           --format s16le:48000:2";
+            return Err(Failure::new(Exit::Usage, message));
+        }
+        Ok(what)
+    }
+
+    fn named(name: &Path, format: Option<PcmFormat>) -> Self {
+        let format = format.unwrap_or(PIPE_FORMAT);
+        match name.to_str() {
+            Some("-") => return Self::Stored(SourceSpec::Stdin { format }),
+            Some("desktop") => return Self::Desktop,
+            Some(text) if text.starts_with("pulse:") || text.starts_with("alsa:") => {
+                if let Ok(uri) = text.parse() {
+                    return Self::Device(uri);
+                }
+            }
+            _ => {}
+        }
+        let path: PathBuf = name.strip_prefix("file:").unwrap_or(name).to_owned();
+        if path.metadata().is_ok_and(|it| it.file_type().is_fifo()) {
+            return Self::Pipe(SourceSpec::Pipe { path, format });
+        }
+        Self::Stored(SourceSpec::Path(path))
+    }
+
+    /// Opens it, for `targets`.
+    ///
+    /// # Errors
+    /// It is not there, holds no sound, or would hear itself.
+    pub fn open(self, targets: &[SourceTarget]) -> Result<Programme, Failure> {
+        match self {
+            Self::Stored(spec) => opened(&spec).map(Programme::from),
+            Self::Pipe(spec) => {
+                Ok(Programme { source: opened(&spec)?, pace: SourcePace::Pulled, lateness: None })
+            }
+            Self::Device(uri) => {
+                let reopen: Reopen = Box::new({
+                    let uri = uri.clone();
+                    move || capture::open(&uri, None)
+                });
+                device(&uri.to_string(), reopen, None)
+            }
+            Self::Desktop => {
+                refuse_itself(targets)?;
+                let lateness = Lateness::default();
+                let told = lateness.clone();
+                let reopen: Reopen = Box::new(move || Ok(Box::new(Desktop::open(&told)?)));
+                device("desktop", reopen, Some(lateness))
+            }
+        }
+    }
+}
+
+fn device(name: &str, mut reopen: Reopen, lateness: Option<Lateness>) -> Result<Programme, Failure> {
+    let capture = reopen().map_err(|error| Failure::failed(error.to_string()))?;
+    let source = source::open_device(name, capture, reopen);
+    Ok(Programme { source, pace: SourcePace::Clocked, lateness })
+}
+
+fn opened(spec: &SourceSpec) -> Result<Source, Failure> {
+    source::open(spec).map_err(|error| {
+        let raw = matches!(error.problem, Problem::NotAudio { .. });
+        let mut failure = cannot_play(error);
+        if raw {
+            failure.message.push_str("; raw samples come on standard input, with --format");
+        }
+        failure
+    })
+}
+
+/// A device that plays what it is played would ring for ever.
+fn refuse_itself(targets: &[SourceTarget]) -> Result<(), Failure> {
+    let own = format!("pulse:{}", desktop::SINK_NAME);
+    let is_own =
+        |name: &str| name == own || name.strip_prefix(&own).is_some_and(|rest| rest.starts_with('#'));
+    match targets.iter().find(|target| is_own(&target.name)) {
+        Some(target) => Err(Failure::new(
+            Exit::Usage,
+            format!(
+                "{} is the device that is listened to: it cannot be a speaker of what it plays",
+                target.name
+            ),
+        )),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_devices_are_told_from_files() {
+        let named = |name: &str| What::named(Path::new(name), None);
+        assert_eq!(named("desktop"), What::Desktop);
+        assert_eq!(named("./desktop"), What::Stored(SourceSpec::Path("./desktop".into())));
+        assert_eq!(named("pulse:alsa_input.usb"), What::Device(InputUri::Pulse("alsa_input.usb".into())));
+        assert_eq!(named("song.flac"), What::Stored(SourceSpec::Path("song.flac".into())));
+        assert_eq!(named("a:b.wav"), What::Stored(SourceSpec::Path("a:b.wav".into())));
+    }
+
+    #[test]
+    fn a_named_pipe_is_one_by_its_kind_and_has_the_format_of_those_who_write_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("spotify");
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert_eq!(What::named(&path, None), What::Pipe(SourceSpec::Pipe { path, format: PIPE_FORMAT }));
+    }
+
+    #[test]
+    fn a_desktop_does_not_play_to_itself() {
+        let target = |name: &str| [SourceTarget { name: name.into(), role: None }];
+        for own in ["pulse:antiphon", "pulse:antiphon#left"] {
+            assert_eq!(refuse_itself(&target(own)).unwrap_err().exit, Exit::Usage);
+        }
+        assert!(refuse_itself(&target("pulse:antiphony")).is_ok());
+    }
+}
