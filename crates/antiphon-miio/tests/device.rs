@@ -32,7 +32,8 @@ pub struct Device {
 pub const ID: u32 = 0x00bc_614e;
 
 /// What it answers to `miIO.info`.
-pub const INFO: &str = r#"{"model":"xiaomi.wifispeaker.lx01","fw_ver":"1.56.1","hw_ver":"Linux","mac":"AA:BB:CC:DD:EE:01"}"#;
+pub const INFO: &str =
+    r#"{"model":"xiaomi.wifispeaker.lx01","fw_ver":"1.56.1","hw_ver":"Linux","mac":"AA:BB:CC:DD:EE:01"}"#;
 
 impl Device {
     pub fn start(at: &str, manner: Manner) -> Self {

@@ -11,8 +11,8 @@ use antiphon_api::miio::{MIIO_SCHEMA, MiioDevice, MiioInfo, MiioReport, info_que
 use antiphon_catalog::{Catalogue, Named};
 use antiphon_miio::{Device, MiioError, PORT, Token, ask, discover};
 
-pub use args::MiioArgs;
 use args::MiioAction;
+pub use args::MiioArgs;
 
 use crate::exit::{Exit, Failure};
 use crate::terminal;
@@ -35,8 +35,12 @@ pub fn run(args: &MiioArgs) -> Result<Exit, Failure> {
             let to = at.as_deref().map_or(Ok(SocketAddr::from((Ipv4Addr::BROADCAST, PORT))), address)?;
             let found = discover(to, time.to_std(), &mut |_| {})?;
             let devices: Vec<MiioDevice> = found.iter().map(|device| report(device, None)).collect();
-            show(args.json, devices, "Nobody answers. Devices answer in their own network only, and some routers keep \
-                                      Wi-Fi devices apart; antiphon miio discover --at ADDRESS asks one.\n")
+            show(
+                args.json,
+                devices,
+                "Nobody answers. Devices answer in their own network only, and some routers keep \
+                                      Wi-Fi devices apart; antiphon miio discover --at ADDRESS asks one.\n",
+            )
         }
         MiioAction::Info { address: at, token, remember } => {
             let to = address(at)?;
@@ -60,7 +64,8 @@ fn address(text: &str) -> Result<SocketAddr, Failure> {
     let with_port = if text.contains(':') { text.to_owned() } else { format!("{text}:{PORT}") };
     let found = with_port.to_socket_addrs().ok().and_then(|mut found| found.find(SocketAddr::is_ipv4));
     found.ok_or_else(|| {
-        let message = format!("{text:?} is no address here; write it as in 192.168.1.20, or 192.168.1.20:{PORT}");
+        let message =
+            format!("{text:?} is no address here; write it as in 192.168.1.20, or 192.168.1.20:{PORT}");
         Failure::new(Exit::NotFound, message)
     })
 }
@@ -126,7 +131,9 @@ fn line(device: &MiioDevice) -> String {
 fn advice(info: &MiioInfo) -> Option<String> {
     let (model, firmware) = (info.model.as_ref()?, info.fw_ver.as_ref()?);
     match Catalogue::embedded().find(model) {
-        Named::Known(found) => Some(format!("Next: antiphon check {:?} --firmware {}", found.name, plain(Some(firmware)))),
+        Named::Known(found) => {
+            Some(format!("Next: antiphon check {:?} --firmware {}", found.name, plain(Some(firmware))))
+        }
         Named::Several(_) | Named::Unknown(_) => None,
     }
 }

@@ -129,21 +129,22 @@ fn opened(spec: &SourceSpec) -> Result<Source, Failure> {
     })
 }
 
-/// A device that plays what it is played would ring for ever.
+/// A device that plays what it is played would ring for ever; and the default device may become that one at any time.
 fn refuse_itself(targets: &[SourceTarget]) -> Result<(), Failure> {
-    let own = format!("pulse:{}", desktop::SINK_NAME);
-    let is_own =
-        |name: &str| name == own || name.strip_prefix(&own).is_some_and(|rest| rest.starts_with('#'));
-    match targets.iter().find(|target| is_own(&target.name)) {
-        Some(target) => Err(Failure::new(
-            Exit::Usage,
-            format!(
-                "{} is the device that is listened to: it cannot be a speaker of what it plays",
-                target.name
-            ),
-        )),
-        None => Ok(()),
+    for target in targets {
+        let device = target.name.strip_prefix("pulse:").map(|name| name.split('#').next().unwrap_or(name));
+        let why = match device {
+            Some(desktop::SINK_NAME) => "it is the device that is listened to",
+            Some("") => "it is the default device, which may be the one that is listened to",
+            _ => continue,
+        };
+        let message = format!(
+            "{} cannot play what the desktop plays: {why}; name another of `antiphon outputs`",
+            target.name
+        );
+        return Err(Failure::new(Exit::Usage, message));
     }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -171,7 +172,7 @@ mod tests {
     #[test]
     fn a_desktop_does_not_play_to_itself() {
         let target = |name: &str| [SourceTarget { name: name.into(), role: None }];
-        for own in ["pulse:antiphon", "pulse:antiphon#left"] {
+        for own in ["pulse:antiphon", "pulse:antiphon#left", "pulse:", "pulse:#right"] {
             assert_eq!(refuse_itself(&target(own)).unwrap_err().exit, Exit::Usage);
         }
         assert!(refuse_itself(&target("pulse:antiphony")).is_ok());

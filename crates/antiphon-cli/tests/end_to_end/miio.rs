@@ -57,7 +57,8 @@ fn a_wrong_token_is_called_that_within_three_seconds_and_never_shown() {
 
 #[test]
 fn who_is_there_is_listed() {
-    let (house, device) = (House::empty(), Device::start("127.0.0.1:0", Manner { exposes: true, ..manner() }));
+    let (house, device) =
+        (House::empty(), Device::start("127.0.0.1:0", Manner { exposes: true, ..manner() }));
     let (code, out, _) = run(&house, &format!("miio discover --at {} --time 500ms", device.address));
     assert!(code == Some(0) && out.contains("00bc614e") && out.contains("tells its token"), "{out}");
     let (code, out, said) = run(&house, "miio info nowhere.invalid");
