@@ -98,7 +98,10 @@ mod tests {
     #[test]
     fn answers_refusals_and_nonsense_are_told_apart() {
         let info = read_info(br#"{"id":1,"result":{"model":"a.b.c","fw_ver":"1.2","life":3}}"#).unwrap();
-        assert_eq!((info.model.as_deref(), info.fw_ver.as_deref(), info.mac), (Some("a.b.c"), Some("1.2"), None));
+        assert_eq!(
+            (info.model.as_deref(), info.fw_ver.as_deref(), info.mac),
+            (Some("a.b.c"), Some("1.2"), None)
+        );
         let refused = read_info(br#"{"id":1,"error":{"code":-32601,"message":"no such \u001b[2J method"}}"#);
         let said = refused.unwrap_err().to_string();
         assert!(said.contains("refuses: no such [2J method (-32601)"), "{said}");

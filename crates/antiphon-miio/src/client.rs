@@ -66,7 +66,11 @@ const PATIENCE: Duration = Duration::from_millis(1_200);
 ///
 /// # Errors
 /// The network refuses.
-pub fn discover(to: SocketAddr, time: Duration, each: &mut dyn FnMut(&Device)) -> Result<Vec<Device>, MiioError> {
+pub fn discover(
+    to: SocketAddr,
+    time: Duration,
+    each: &mut dyn FnMut(&Device),
+) -> Result<Vec<Device>, MiioError> {
     let socket = socket(to)?;
     let end = Instant::now() + time;
     let mut found: Vec<Device> = Vec::new();
@@ -139,7 +143,12 @@ fn first_hello(socket: &UdpSocket, to: SocketAddr) -> Result<Device, MiioError> 
 
 fn device(bytes: &[u8], from: SocketAddr) -> Option<Device> {
     let header = read_header(bytes).ok().filter(|_| bytes.len() == hello().len() && bytes != hello())?;
-    Some(Device { address: from, id: header.device, stamp: header.stamp, token: Token::exposed(header.checksum) })
+    Some(Device {
+        address: from,
+        id: header.device,
+        stamp: header.stamp,
+        token: Token::exposed(header.checksum),
+    })
 }
 
 fn socket(to: SocketAddr) -> Result<UdpSocket, MiioError> {

@@ -87,7 +87,8 @@ pub(crate) fn read_header(bytes: &[u8]) -> Result<Header, PacketError> {
 pub fn seal(token: &Token, device: u32, stamp: u32, text: &[u8]) -> Vec<u8> {
     let (key, iv) = keys(token);
     let with_end = [text, &[0]].concat();
-    let data = cbc::Encryptor::<Aes128>::new(&key.into(), &iv.into()).encrypt_padded_vec_mut::<Pkcs7>(&with_end);
+    let data =
+        cbc::Encryptor::<Aes128>::new(&key.into(), &iv.into()).encrypt_padded_vec_mut::<Pkcs7>(&with_end);
     assert!(HEADER + data.len() <= MAX_PACKET, "a payload of {} bytes", text.len());
     let open = header(HEADER + data.len(), device, stamp, [0; 16]);
     let checksum = checksum(&open[..16], token, &data);

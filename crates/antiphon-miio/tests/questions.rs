@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use antiphon_miio::{MiioError, Token, ask, discover};
 
-#[path = "device.rs"]
 mod device;
 
 use device::{Device, ID, INFO, Manner};

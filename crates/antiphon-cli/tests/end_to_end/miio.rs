@@ -9,7 +9,7 @@ use antiphon_api::miio::MiioReport;
 
 use crate::house::House;
 
-#[path = "../../../antiphon-miio/tests/device.rs"]
+#[path = "../../../antiphon-miio/tests/device/mod.rs"]
 mod device;
 
 use device::{Device, Manner};
