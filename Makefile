@@ -27,12 +27,16 @@ test-slow: setup
 
 # The spread of two made-up recordings, by antiphon-measure and by scripts/check_spread.py: within 1 us;
 # and the delay in made-up recordings of the measure track, by the lab and by scripts/check_measure.py;
-# and SBC of every configuration before libsbc and ffmpeg, by scripts/check_sbc.py.
+# and SBC of every configuration before libsbc and ffmpeg, by scripts/check_sbc.py;
+# and python-miio's client and simulator against Antiphon's device and client, by scripts/check_miio.py.
 cross-check:
 	@scripts/setup.sh checks
 	$(CARGO) run --locked --quiet --package antiphon-measure --example cross_check -- scripts/check_spread.py
 	$(CARGO) run --locked --quiet --package antiphon-measure --example cross_check_lab -- scripts/check_measure.py
 	$(CARGO) run --locked --quiet --package antiphon-codec --example cross_check_sbc -- scripts/check_sbc.py
+	$(CARGO) build --locked --quiet --package antiphon-miio --example miio_device
+	$(CARGO) build --locked --quiet --package antiphon-cli --bin antiphon
+	scripts/check_miio.sh "$${CARGO_TARGET_DIR:-target}/debug"
 
 check: setup
 	$(CARGO) fmt --all --check

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """python-miio's client and simulator against Antiphon's device and client, on the wire.
 
-    python3 -m venv venv && venv/bin/pip install python-miio==0.5.12
     cargo build -p antiphon-cli -p antiphon-miio --examples --bins
-    venv/bin/python scripts/check_miio.py target/debug
+    scripts/check_miio.sh target/debug
+
+python-miio 0.6.0.dev0 has the simulator; with 0.5.12, which has none, only its client is checked.
 
 Uses UDP port 54321 of the loopback. python-miio is run as it is; nothing of it is part of this repository.
 """
@@ -14,10 +15,14 @@ import subprocess
 import sys
 import threading
 
-from miio.devtools.simulators.common import create_info_response
 from miio.exceptions import DeviceException
 from miio.miioprotocol import MiIOProtocol
-from miio.push_server import PushServer
+
+try:
+    from miio.devtools.simulators.common import create_info_response
+    from miio.push_server import PushServer
+except ImportError:
+    PushServer = None
 
 TOKEN = "000102030405060708090a0b0c0d0e0f"
 THEIRS = "0" * 32
@@ -79,5 +84,8 @@ def our_client_and_their_device(target):
 if __name__ == "__main__":
     target = sys.argv[1] if len(sys.argv) > 1 else "target/debug"
     their_client_and_our_device(target)
+    if PushServer is None:
+        print("their version has no simulator: only their client was checked")
+        sys.exit()
     our_client_and_their_device(target)
     print("both agree")

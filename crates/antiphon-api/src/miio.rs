@@ -37,6 +37,9 @@ pub struct MiioInfo {
 struct Answer {
     result: Option<MiioInfo>,
     error: Option<Refusal>,
+    /// What stands beside the number: python-miio's simulator answers so, and its client takes it.
+    #[serde(flatten)]
+    bare: MiioInfo,
 }
 
 #[derive(Deserialize)]
@@ -60,6 +63,7 @@ pub fn read_info(text: &[u8]) -> Result<MiioInfo, ErrorBody> {
             let said = format!("the device refuses: {printable} ({code})");
             Err(ErrorBody::new(ErrorCode::Conflict, said))
         }
+        (None, None) if answer.bare != MiioInfo::default() => Ok(answer.bare),
         (None, None) => Err(ErrorBody::new(ErrorCode::BadRequest, "the device's answer says nothing")),
     }
 }
@@ -102,6 +106,8 @@ mod tests {
             (info.model.as_deref(), info.fw_ver.as_deref(), info.mac),
             (Some("a.b.c"), Some("1.2"), None)
         );
+        let bare = read_info(br#"{"id":1,"model":"a.b.c","netif":{}}"#).unwrap();
+        assert_eq!(bare.model.as_deref(), Some("a.b.c"));
         let refused = read_info(br#"{"id":1,"error":{"code":-32601,"message":"no such \u001b[2J method"}}"#);
         let said = refused.unwrap_err().to_string();
         assert!(said.contains("refuses: no such [2J method (-32601)"), "{said}");

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# python-miio, in a virtual environment beside the built programs, against Antiphon's miIO: scripts/check_miio.py.
+#
+#     scripts/check_miio.sh target/debug
+set -euo pipefail
+built=$1
+venv="$built/python-miio"
+# A half-made environment is made anew.
+if [ ! -e "$venv/whole" ]; then
+    rm -rf "$venv"
+    python3 -m venv "$venv"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check python-miio==0.6.0.dev0
+    touch "$venv/whole"
+fi
+exec "$venv/bin/python" "$(dirname "$0")/check_miio.py" "$built"
