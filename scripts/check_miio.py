@@ -11,6 +11,7 @@ Uses UDP port 54321 of the loopback. python-miio is run as it is; nothing of it 
 
 import asyncio
 import json
+import logging
 import subprocess
 import sys
 import threading
@@ -82,6 +83,8 @@ def our_client_and_their_device(target):
 
 
 if __name__ == "__main__":
+    # It would tell of the wrong tokens by its stack.
+    logging.disable(logging.CRITICAL)
     target = sys.argv[1] if len(sys.argv) > 1 else "target/debug"
     their_client_and_our_device(target)
     if PushServer is None:
