@@ -1,4 +1,4 @@
-//! Law: edge: devices and files; no policy.
+//! Law: edge: devices, files and stations; no policy.
 //!
 //! Where audio enters ([`source`]: files and pipes; [`capture`]: microphones; [`desktop`]: what other programs play) and
 //! where it leaves ([`sink`]: sound cards, files, and the virtual card that everything is judged by). What is

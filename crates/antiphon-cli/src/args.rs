@@ -217,8 +217,9 @@ pub struct SpeakerArgs {
 /// `antiphon play`
 #[derive(Debug, clap::Args)]
 pub struct PlayArgs {
-    /// An audio file; - for raw samples on standard input; a named pipe; pulse:SOURCE for a microphone or line input;
-    /// desktop for what this computer's programs play to the device "Antiphon"
+    /// An audio file; http://... or https://... for a radio station; - for raw samples on standard input; a named
+    /// pipe; pulse:SOURCE for a microphone or line input; desktop for what this computer's programs play to the
+    /// device "Antiphon"
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
 

@@ -4,6 +4,9 @@
 /// How many bytes [`stranger`] wants to see, where there are so many.
 pub(super) const PEEK: usize = 512;
 
+/// What is said of bytes that look like nothing.
+pub(super) const UNKNOWN: &str = "no format that is known here";
+
 /// What `head`, a file's first bytes, looks like when it is no audio that is worth trying.
 pub(super) fn stranger(head: &[u8]) -> Option<&'static str> {
     let begins = |magic: &[u8]| head.starts_with(magic);
@@ -34,7 +37,7 @@ pub(super) fn stranger(head: &[u8]) -> Option<&'static str> {
         () if begins(b"\x7FELF") || begins(b"MZ") => "a program",
         () if text(head) => "text",
         () if head.iter().all(|&byte| byte == 0) => "nothing but zeros",
-        () => "no format that is known here",
+        () => UNKNOWN,
     })
 }
 

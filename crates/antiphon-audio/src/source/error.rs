@@ -4,12 +4,12 @@ use std::fmt;
 
 use antiphon_base::Span;
 
-use super::{MAX_CHANNELS, MAX_RATE_HZ, MIN_RATE_HZ};
+use super::{MAX_CHANNELS, MAX_RATE_HZ, MIN_RATE_HZ, Refusal};
 
 /// A source that cannot be played, or no further.
 #[derive(Debug)]
 pub struct SourceError {
-    /// The file's path as it was given, or "standard input".
+    /// The file's path or address as it was given, or "standard input".
     pub name: String,
     /// What is wrong.
     pub problem: Problem,
@@ -68,6 +68,7 @@ impl fmt::Display for SourceError {
             Problem::Read { at, error } => {
                 write!(f, "cannot read {name} at {}: {error}: check the disk or the connection", clock(*at))
             }
+            Problem::Http(refusal) => write!(f, "{name} {refusal}"),
             Problem::Seek { to, reason } => {
                 write!(f, "cannot go to {} in {name}: {reason}", clock(*to))
             }
@@ -150,6 +151,8 @@ pub enum Problem {
         /// What the system said.
         error: std::io::Error,
     },
+    /// Nothing came from its server.
+    Http(Refusal),
     /// A position that cannot be gone to.
     Seek {
         /// The position.

@@ -1,8 +1,8 @@
-//! Files that symphonia can take apart.
+//! Files and streams that symphonia can take apart.
 
 use std::fs::File;
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::io::{self, Read};
+use std::path::PathBuf;
 
 use antiphon_base::{Frames, SampleRate, Span};
 use symphonia::core::audio::sample::Sample;
@@ -11,11 +11,12 @@ use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDe
 use symphonia::core::errors::Error;
 use symphonia::core::formats::probe::Hint;
 use symphonia::core::formats::{FormatOptions, FormatReader, SeekMode, SeekTo, Track, TrackType};
-use symphonia::core::io::MediaSourceStream;
+use symphonia::core::io::{MediaSource, MediaSourceStream};
 use symphonia::core::meta::{MetadataOptions, StandardTag};
 use symphonia::core::packet::Packet;
 use symphonia::core::units::{TimeBase, Timestamp};
 
+use super::detect::UNKNOWN;
 use super::order::{self, Order};
 use super::{Decode, MAX_CHANNELS, MAX_RATE_HZ, MIN_RATE_HZ, Problem, mp4, opus, riff};
 
@@ -40,9 +41,25 @@ pub(super) struct Tags {
     smpb: Option<String>,
 }
 
-/// A file being decoded.
+/// What can be read from its beginning more than once.
+pub(super) trait Store: Send {
+    /// A reader that stands at the beginning.
+    fn reader(&self) -> io::Result<Box<dyn MediaSource>>;
+}
+
+impl Store for PathBuf {
+    fn reader(&self) -> io::Result<Box<dyn MediaSource>> {
+        Ok(Box::new(File::open(self)?))
+    }
+}
+
+/// A file or stream being decoded.
 pub(super) struct MediaDecoder {
-    path: PathBuf,
+    /// None: it comes once.
+    input: Option<Box<dyn Store>>,
+    /// A stream without an end, which is entered anywhere: its timestamps mean nothing here, and what
+    /// follows in it may have another shape.
+    live: bool,
     reader: Box<dyn FormatReader>,
     track: u32,
     time_base: TimeBase,
@@ -64,6 +81,11 @@ pub(super) struct MediaDecoder {
     frame: u64,
     /// Set by a seek: the next packet says itself where it belongs.
     lost_count: bool,
+    /// Of a live stream: where the next block begins, before what is given where a logical stream
+    /// begins with frames that only prepare its decoder.
+    next_first: i64,
+    /// The tags are those of a stream that has just begun.
+    tags_are_new: bool,
     skipped: u64,
     skipped_in_a_row: u64,
     ended: bool,
@@ -77,9 +99,39 @@ enum Kind {
 }
 
 impl MediaDecoder {
-    pub(super) fn open(path: &Path) -> Result<Self, Problem> {
-        check_wave_shape(path)?;
-        let mut reader = open_reader(path)?;
+    /// A file, or whatever else can be read again.
+    pub(super) fn open(input: Box<dyn Store>) -> Result<Self, Problem> {
+        let reader = input.reader().map_err(Problem::Open)?;
+        check_wave_shape(&*input)?;
+        Self::begin(reader, Some(input), false)
+    }
+
+    /// A file that comes once, and is not gone back in.
+    pub(super) fn once(reader: Box<dyn MediaSource>) -> Result<Self, Problem> {
+        Self::begin(reader, None, false).map_err(|problem| match problem {
+            Problem::Damaged { reason, .. } if reason.contains("moov") => Problem::Unsupported {
+                what: "an MP4 file whose index is at its end, on a server that gives no parts of files"
+                    .into(),
+            },
+            problem => problem,
+        })
+    }
+
+    /// A stream that has begun long ago and ends some time.
+    pub(super) fn live(reader: Box<dyn MediaSource>) -> Result<Self, Problem> {
+        Self::begin(reader, None, true).map_err(|problem| match problem {
+            // A stream is not damaged where it is entered; it is something else.
+            Problem::Damaged { .. } => Problem::NotAudio { looks: UNKNOWN },
+            problem => problem,
+        })
+    }
+
+    fn begin(
+        reader: Box<dyn MediaSource>,
+        input: Option<Box<dyn Store>>,
+        live: bool,
+    ) -> Result<Self, Problem> {
+        let mut reader = open_reader(reader)?;
         let container = reader.format_info().short_name;
         let tags = read_tags(&mut *reader);
         let track = sound_track(&*reader)?;
@@ -88,7 +140,8 @@ impl MediaDecoder {
         let (kind, rate, channels, origin) = open_decoder(&track, &params, codec)?;
         let time_base = track.time_base.or_else(|| TimeBase::try_from_recip(rate));
         let mut this = Self {
-            path: path.to_path_buf(),
+            input,
+            live,
             reader,
             track: track.id,
             time_base: time_base.ok_or(Problem::Rate { hz: rate })?,
@@ -103,12 +156,18 @@ impl MediaDecoder {
             origin,
             frame: 0,
             lost_count: true,
+            next_first: 0,
+            tags_are_new: true,
             skipped: 0,
             skipped_in_a_row: 0,
             ended: false,
             block: Vec::new(),
         };
-        this.find_extent(&track);
+        if live {
+            this.next_first = -lead_in(&this.kind);
+        } else {
+            this.find_extent(&track);
+        }
         Ok(this)
     }
 
@@ -118,7 +177,8 @@ impl MediaDecoder {
             track.num_frames.or_else(|| track.duration.map(|d| self.frames(d.get() as i64).max(0) as u64));
         self.length = whole.map(|frames| frames.saturating_sub(self.origin.max(0) as u64));
         self.length_is_exact = match self.container {
-            "wave" => !self.read_wave_head(),
+            // What is not gone back in is not looked at twice: its length may be a placeholder.
+            "wave" => self.input.is_some() && !self.read_wave_head(),
             // Without the encoder's own note the number of frames is a guess from the bit rate.
             "mp3" => track.delay.is_some(),
             "aiff" | "flac" | "isomp4" | "ogg" => true,
@@ -134,7 +194,7 @@ impl MediaDecoder {
 
     /// Takes a WAVE file's tags; says whether its length is unknown.
     fn read_wave_head(&mut self) -> bool {
-        let head = wave_head(&self.path);
+        let head = self.input.as_deref().map(wave_head).unwrap_or_default();
         self.tags.title = self.tags.title.take().or(head.title);
         self.tags.artist = self.tags.artist.take().or(head.artist);
         self.tags.album = self.tags.album.take().or(head.album);
@@ -144,7 +204,7 @@ impl MediaDecoder {
     fn follow_edit_list(&mut self) {
         let by_tag = self.tags.smpb.as_deref().and_then(mp4::heard_by_tag);
         let by_list = || {
-            let heard = File::open(&self.path).ok().and_then(mp4::heard)?;
+            let heard = self.input.as_ref()?.reader().ok().and_then(mp4::heard)?;
             let frames = |units: u64| self.frames(units.min(i64::MAX as u64) as i64).max(0) as u64;
             let length = heard.length.map(|(length, doubt)| (frames(length), frames(doubt)));
             Some(mp4::Heard { start: frames(heard.start), length })
@@ -165,6 +225,11 @@ impl MediaDecoder {
         let scaled = i128::from(units) * i128::from(numer) * i128::from(self.rate);
         let half = i128::from(denom) / 2;
         ((scaled + half).div_euclid(i128::from(denom))).clamp(i64::MIN.into(), i64::MAX.into()) as i64
+    }
+
+    /// The tags of a stream that has begun since the last question.
+    pub(super) fn new_tags(&mut self) -> Option<Tags> {
+        std::mem::take(&mut self.tags_are_new).then(|| self.tags.clone())
     }
 
     fn at(&self) -> Span {
@@ -199,6 +264,13 @@ impl MediaDecoder {
         let track = sound_track(&*self.reader)?;
         let params = audio_params(&track)?;
         let (kind, rate, channels, origin) = open_decoder(&track, &params, codec_name(&params))?;
+        if self.live {
+            (self.rate, self.channels) = (rate, channels);
+            self.time_base =
+                track.time_base.or_else(|| TimeBase::try_from_recip(rate)).unwrap_or(self.time_base);
+            self.next_first = self.frame as i64 - lead_in(&kind);
+            (self.tags, self.tags_are_new) = (read_tags(&mut *self.reader), true);
+        }
         if (rate, channels) != (self.rate, self.channels) {
             return Err(Problem::Changes { at });
         }
@@ -222,9 +294,14 @@ impl MediaDecoder {
             }
             Kind::Symphonia { decoder, order } => match decoder.decode(packet) {
                 Ok(buffer) => {
-                    let spec = buffer.spec();
-                    if spec.rate() != self.rate || spec.channels().count() != usize::from(self.channels) {
-                        return Err(Problem::Changes { at: self.at() });
+                    let (rate, channels) = (buffer.spec().rate(), buffer.spec().channels().count());
+                    if rate != self.rate || channels != usize::from(self.channels) {
+                        if !self.live {
+                            return Err(Problem::Changes { at: span(self.rate, self.frame) });
+                        }
+                        check_shape(Some(channels), Some(rate))?;
+                        (self.rate, self.channels) = (rate, channels as u16);
+                        *order = order::of(buffer.spec().channels());
                     }
                     self.block.resize(buffer.samples_interleaved(), f32::MID);
                     buffer.copy_to_slice_interleaved(&mut self.block);
@@ -263,6 +340,11 @@ impl MediaDecoder {
     /// are counted, since timestamps may be coarse, and only a gap in them is believed: the demuxer
     /// has left out what it could not read, and silence takes its place.
     fn place(&mut self, packet: &Packet, out: &mut Vec<f32>) -> i64 {
+        if self.live {
+            let first = self.next_first;
+            self.next_first += (self.block.len() / usize::from(self.channels)) as i64;
+            return first;
+        }
         let (stamped, now) = (self.first_frame(packet), self.frame as i64);
         let frames = (self.block.len() / usize::from(self.channels)) as i64;
         let rate = i64::from(self.rate);
@@ -333,7 +415,9 @@ impl Decode for MediaDecoder {
     fn seek(&mut self, frame: u64) -> Result<(), Problem> {
         if self.ended {
             // Some demuxers do not come back from the end.
-            self.reader = open_reader(&self.path)?;
+            let input =
+                self.input.as_ref().map_or_else(|| Err(io::ErrorKind::Unsupported.into()), |i| i.reader());
+            self.reader = open_reader(input.map_err(Problem::Open)?)?;
             self.ended = false;
         }
         let pre_roll = match self.kind {
@@ -362,9 +446,8 @@ impl Decode for MediaDecoder {
     }
 }
 
-fn open_reader(path: &Path) -> Result<Box<dyn FormatReader>, Problem> {
-    let file = File::open(path).map_err(Problem::Open)?;
-    let stream = MediaSourceStream::new(Box::new(file), Default::default());
+fn open_reader(reader: Box<dyn MediaSource>) -> Result<Box<dyn FormatReader>, Problem> {
+    let stream = MediaSourceStream::new(reader, Default::default());
     let probe = symphonia::default::get_probe();
     let opened = probe.probe(&Hint::new(), stream, FormatOptions::default(), MetadataOptions::default());
     opened.map_err(|e| match e {
@@ -423,6 +506,15 @@ fn open_decoder(
     Ok((Kind::Symphonia { decoder, order }, hz, channels.count() as u16, start))
 }
 
+/// Frames that a stream begins with and that only prepare its decoder.
+fn lead_in(kind: &Kind) -> i64 {
+    match kind {
+        Kind::Opus(packets) => packets.pre_skip() as i64,
+        // Symphonia's own decoders cut them off.
+        Kind::Symphonia { .. } => 0,
+    }
+}
+
 fn check_shape(channels: Option<usize>, rate: Option<u32>) -> Result<(), Problem> {
     if let Some(count) = channels
         && !(1..=usize::from(MAX_CHANNELS)).contains(&count)
@@ -437,8 +529,8 @@ fn check_shape(channels: Option<usize>, rate: Option<u32>) -> Result<(), Problem
 }
 
 /// A WAVE header with too many channels is no damage, which is what the demuxer would call it.
-fn check_wave_shape(path: &Path) -> Result<(), Problem> {
-    let Some((channels, rate)) = wave_head(path).shape else { return Ok(()) };
+fn check_wave_shape(input: &dyn Store) -> Result<(), Problem> {
+    let Some((channels, rate)) = wave_head(input).shape else { return Ok(()) };
     check_shape(Some(channels.into()), Some(rate))
 }
 
@@ -460,10 +552,10 @@ fn read_tags(reader: &mut dyn FormatReader) -> Tags {
     tags
 }
 
-fn wave_head(path: &Path) -> riff::Head {
+fn wave_head(input: &dyn Store) -> riff::Head {
     let mut bytes = Vec::new();
     // What cannot be read here cannot be decoded either, and is said there.
-    let read = File::open(path).and_then(|file| file.take(riff::PEEK).read_to_end(&mut bytes));
+    let read = input.reader().and_then(|file| file.take(riff::PEEK).read_to_end(&mut bytes));
     if read.is_err() || !bytes.starts_with(b"RIFF") {
         return riff::Head::default();
     }

@@ -1,4 +1,4 @@
-//! Files and pipes to samples at the media rate.
+//! Files, pipes and radio stations to samples at the media rate.
 //!
 //! [`open`] gives a [`Source`]: interleaved `f32` at 48 kHz in the file's own channels (1 to 8, in
 //! WAVE order), frame 0 being the first frame that the file's maker meant to be heard. Encoder
@@ -32,12 +32,20 @@ mod media;
 
 mod resample;
 
+mod mix;
+
+mod news;
+
 mod reader;
+
+mod http;
 
 mod prefetch;
 
 pub use error::{Problem, SourceError};
+pub use http::{Refusal, is_url};
 pub use live::Reopen;
+pub use news::News;
 pub use pcm_format::{ParsePcmFormatError, PcmFormat, PcmSample};
 pub use prefetch::{PREFETCH, Prefetch, prefetch, prefetch_live};
 pub use reader::{Damage, Source, SourceInfo, SourceSpec, open, open_device, open_raw, open_samples};

@@ -110,6 +110,11 @@ impl Packets {
         Ok(())
     }
 
+    /// Frames to drop at the start.
+    pub(super) fn pre_skip(&self) -> u64 {
+        self.head.pre_skip
+    }
+
     pub(super) fn reset(&mut self) {
         // It can only fail for settings that `new` has already accepted.
         let _ = self.inner.reset_state();

@@ -1,10 +1,12 @@
 //! A source on a thread of its own, decoded ahead of its reader.
 
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, TryRecvError, channel, sync_channel};
 
 use antiphon_base::{Frames, SampleRate, Span};
 
-use super::{Damage, Problem, Source, SourceError, SourceInfo};
+use super::news::Board;
+use super::{Damage, News, Problem, Source, SourceError, SourceInfo};
 
 /// How far ahead a source is decoded: what a slow disk or a page fault takes, several times over.
 pub const PREFETCH: Span = Span::from_s(2);
@@ -36,6 +38,7 @@ pub struct Prefetch {
     ended: bool,
     /// Comes after everything before it has been read.
     failure: Option<SourceError>,
+    board: Option<Arc<Board>>,
 }
 
 /// What the worker is told.
@@ -82,7 +85,7 @@ pub fn prefetch_live(source: Source) -> std::io::Result<Prefetch> {
 fn start(source: Source, block: Frames, most: usize) -> std::io::Result<Prefetch> {
     let (orders, told) = channel();
     let (done, blocks) = sync_channel(most);
-    let (info, position) = (source.info().clone(), source.position());
+    let (info, position, board) = (source.info().clone(), source.position(), source.board());
     std::thread::Builder::new().name("source".into()).spawn(move || work(source, block, &told, &done))?;
     Ok(Prefetch {
         info,
@@ -95,6 +98,7 @@ fn start(source: Source, block: Frames, most: usize) -> std::io::Result<Prefetch
         damage: Damage::default(),
         ended: false,
         failure: None,
+        board,
     })
 }
 
@@ -112,6 +116,11 @@ impl Prefetch {
     /// What has been wrong with the source up to about here.
     pub fn damage(&self) -> Damage {
         self.damage
+    }
+
+    /// What the source has to tell about what was read last, each once.
+    pub fn news(&mut self) -> Option<News> {
+        self.board.as_ref()?.take(self.position)
     }
 
     /// Appends up to `frames` frames, interleaved, to `out` and returns how many: fewer only where
@@ -214,6 +223,15 @@ impl Prefetch {
         match self.failure.take_if(|_| read == 0) {
             Some(error) => Err(error),
             None => Ok(read),
+        }
+    }
+}
+
+impl Drop for Prefetch {
+    fn drop(&mut self) {
+        // The worker may wait for a station that is silent.
+        if let Some(board) = &self.board {
+            board.close();
         }
     }
 }

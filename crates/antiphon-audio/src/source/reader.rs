@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use antiphon_base::{Frames, SampleRate, Span};
 
@@ -11,9 +12,10 @@ use super::detect::{PEEK, stranger};
 use super::live::{LiveDecoder, Reopen};
 use super::media::MediaDecoder;
 use super::memory::MemoryDecoder;
+use super::news::Board;
 use super::raw::RawDecoder;
 use super::resample::Resample;
-use super::{Decode, PcmFormat, Problem, SourceError};
+use super::{Decode, News, PcmFormat, Problem, SourceError, http};
 use crate::capture::Capture;
 
 /// Where audio comes from.
@@ -21,6 +23,8 @@ use crate::capture::Capture;
 pub enum SourceSpec {
     /// A file of any known kind.
     Path(PathBuf),
+    /// A radio station or a file on a web server, by its `http://` or `https://` address.
+    Url(String),
     /// Raw samples on standard input.
     Stdin {
         /// What they are.
@@ -38,9 +42,9 @@ pub enum SourceSpec {
 /// What a source is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceInfo {
-    /// The file's path as it was given, or "standard input".
+    /// The file's path or address as it was given, or "standard input".
     pub name: String,
-    /// Title by its tags.
+    /// Title by its tags, or a station's name.
     pub title: Option<String>,
     /// Artist by its tags.
     pub artist: Option<String>,
@@ -68,8 +72,13 @@ impl SourceInfo {
 
     /// Why a pipe stays where it is.
     pub(super) fn cannot_seek(&self, to: Span) -> SourceError {
-        let reason =
-            "what comes through a pipe or from a device cannot be sought in, play a file".to_string();
+        let reason = match http::is_url(&self.name) {
+            false => "what comes through a pipe or from a device cannot be sought in, play a file",
+            true => {
+                "its server sends it once, from its beginning; a file can be saved and played from the disk"
+            }
+        };
+        let reason = reason.to_string();
         SourceError { name: self.name.clone(), problem: Problem::Seek { to, reason } }
     }
 
@@ -103,6 +112,7 @@ pub struct Source {
     /// Comes after everything before it has been read.
     failure: Option<Problem>,
     warned: bool,
+    board: Option<Arc<Board>>,
 }
 
 /// Opens a source and decodes its first block, so that what cannot be played is refused here.
@@ -113,6 +123,7 @@ pub struct Source {
 pub fn open(spec: &SourceSpec) -> Result<Source, SourceError> {
     match spec {
         SourceSpec::Path(path) => open_path(path),
+        SourceSpec::Url(url) => http::open(url),
         SourceSpec::Stdin { format } => Ok(open_raw(Box::new(std::io::stdin()), *format, "standard input")),
         SourceSpec::Pipe { path, format } => open_pipe(path, *format),
     }
@@ -190,14 +201,23 @@ pub fn open_samples(samples: Vec<f32>, channels: u16, name: &str) -> Source {
 
 fn open_path(path: &Path) -> Result<Source, SourceError> {
     let name = path.display().to_string();
-    let named = |problem| SourceError { name: name.clone(), problem };
-    refuse_strangers(path).map_err(named)?;
-    let decoder = guarded(Span::ZERO, || MediaDecoder::open(path)).map_err(named)?;
+    let open = || MediaDecoder::open(Box::new(path.to_path_buf()));
+    let opened = refuse_strangers(path).and_then(|()| open_media(&name, open, true));
+    opened.map_err(|problem| SourceError { name, problem })
+}
+
+/// What a decoder gives, its first block decoded.
+pub(super) fn open_media(
+    name: &str,
+    open: impl FnOnce() -> Result<MediaDecoder, Problem>,
+    seekable: bool,
+) -> Result<Source, Problem> {
+    let decoder = guarded(Span::ZERO, open)?;
     let to_media = |frames: u64| {
         (u128::from(frames) * u128::from(SampleRate::MEDIA.hz())).div_ceil(decoder.rate.into()) as i64
     };
     let info = SourceInfo {
-        name: name.clone(),
+        name: name.to_string(),
         title: decoder.tags.title.clone(),
         artist: decoder.tags.artist.clone(),
         album: decoder.tags.album.clone(),
@@ -206,12 +226,12 @@ fn open_path(path: &Path) -> Result<Source, SourceError> {
         channels: decoder.channels,
         container: decoder.container,
         codec: decoder.codec,
-        seekable: true,
+        seekable,
     };
     let mut source = Source::new(info, Box::new(decoder));
     source.fill();
     match source.failure.take() {
-        Some(problem) if source.ready.is_empty() => Err(named(problem)),
+        Some(problem) if source.ready.is_empty() => Err(problem),
         failure => {
             source.failure = failure;
             Ok(source)
@@ -248,7 +268,22 @@ impl Source {
             ended: false,
             failure: None,
             warned: false,
+            board: None,
         }
+    }
+
+    /// What gives the media rate already, whatever rate `info` says that its origin has, and has news.
+    pub(super) fn at_media_rate(info: SourceInfo, decoder: Box<dyn Decode>, board: Arc<Board>) -> Self {
+        Self { resample: None, board: Some(board), ..Self::new(info, decoder) }
+    }
+
+    /// What it has to tell about what was read last, each once.
+    pub fn news(&mut self) -> Option<News> {
+        self.board.as_ref()?.take(self.position)
+    }
+
+    pub(super) fn board(&self) -> Option<Arc<Board>> {
+        self.board.clone()
     }
 
     /// What it is.
@@ -366,7 +401,7 @@ impl std::fmt::Debug for Source {
 /// Runs a decoder that was not written here. Decoders of old formats panic on files that somebody
 /// took pains with; a player must say so and live. What panicked is not used again but to be
 /// dropped, or moved to another place and reset.
-fn guarded<T>(at: Span, work: impl FnOnce() -> Result<T, Problem>) -> Result<T, Problem> {
+pub(super) fn guarded<T>(at: Span, work: impl FnOnce() -> Result<T, Problem>) -> Result<T, Problem> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
         let said = panic.downcast_ref::<&str>().map(|s| s.to_string());
         let said = said.or_else(|| panic.downcast_ref::<String>().cloned());

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use antiphon_api::{Client, SourceCommand, SourcePace, SourceTarget};
-use antiphon_audio::source::{self, Problem, SourceError};
+use antiphon_audio::source::{self, Problem, Refusal, SourceError};
 use antiphon_speaker::pairs::{PairMember, Pairs};
 
 use crate::args::{AudienceArgs, PlayArgs};
@@ -110,6 +110,8 @@ pub fn cannot_play(error: SourceError) -> Failure {
             std::io::ErrorKind::PermissionDenied => Exit::NotPermitted,
             _ => Exit::Failed,
         },
+        Problem::Http(Refusal::Host | Refusal::Status(404 | 410)) => Exit::NotFound,
+        Problem::Http(Refusal::Status(401 | 403)) => Exit::NotPermitted,
         _ => Exit::Failed,
     };
     Failure::new(exit, error.to_string())

@@ -9,7 +9,7 @@ use antiphon_api::{
     SourceNotice, SourceTarget, SpeakerPatch, TransportAction, TransportRequest,
 };
 use antiphon_audio::desktop::Lateness;
-use antiphon_audio::source::Prefetch;
+use antiphon_audio::source::{News, Prefetch};
 use antiphon_base::{Frames, SampleRate, Span};
 
 use super::audience::{self, Came};
@@ -157,6 +157,7 @@ impl Stream {
             }
             self.look_at_lateness()?;
             let hungry = self.feed()?;
+            self.tell_news();
             let notice = self.link.poll(if hungry { HURRY } else { PATIENCE })?;
             if let Some(end) = notice.map(|notice| self.heed(notice)).transpose()?.flatten() {
                 return Ok(end);
@@ -193,6 +194,16 @@ impl Stream {
             }
         }
         Ok(false)
+    }
+
+    /// Shows what the source has to tell.
+    fn tell_news(&mut self) {
+        while let Some(news) = self.source.news() {
+            match news {
+                News::Title(title) => self.screen.remark(&format!("now: {title}")),
+                News::Remark(line) => self.screen.remark(&line),
+            }
+        }
     }
 
     fn end(&mut self) -> Result<(), Failure> {

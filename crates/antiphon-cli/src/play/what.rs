@@ -75,6 +75,7 @@ impl What {
                     return Self::Device(uri);
                 }
             }
+            Some(text) if source::is_url(text) => return Self::Stored(SourceSpec::Url(text.to_owned())),
             _ => {}
         }
         let path: PathBuf = name.strip_prefix("file:").unwrap_or(name).to_owned();
@@ -120,7 +121,7 @@ fn device(name: &str, mut reopen: Reopen, lateness: Option<Lateness>) -> Result<
 
 fn opened(spec: &SourceSpec) -> Result<Source, Failure> {
     source::open(spec).map_err(|error| {
-        let raw = matches!(error.problem, Problem::NotAudio { .. });
+        let raw = matches!(error.problem, Problem::NotAudio { .. }) && !source::is_url(&error.name);
         let mut failure = cannot_play(error);
         if raw {
             failure.message.push_str("; raw samples come on standard input, with --format");

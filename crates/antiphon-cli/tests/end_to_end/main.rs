@@ -25,3 +25,5 @@ mod pulse;
 mod inputs;
 
 mod miio;
+
+mod radio;
