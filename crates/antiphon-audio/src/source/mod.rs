@@ -3,7 +3,8 @@
 //! [`open`] gives a [`Source`]: interleaved `f32` at 48 kHz in the file's own channels (1 to 8, in
 //! WAVE order), frame 0 being the first frame that the file's maker meant to be heard. Encoder
 //! delay and padding are cut off, other rates are resampled, what a decoder cannot make out is
-//! silence of the same length. [`prefetch()`] moves a source to a thread of its own.
+//! silence of the same length. A [`List`] is files one after the other without a gap. [`prefetch()`] moves a
+//! source to a thread of its own.
 //!
 //! Nothing here knows about hubs or speakers, and nothing here stops at a broken file with anything
 //! but a [`SourceError`] that names it.
@@ -40,14 +41,17 @@ mod reader;
 
 mod http;
 
+mod list;
+
 mod prefetch;
 
 pub use error::{Problem, SourceError};
 pub use http::{Refusal, is_url};
+pub use list::{List, ListItem, Place, Reading, Track};
 pub use live::Reopen;
 pub use news::News;
 pub use pcm_format::{ParsePcmFormatError, PcmFormat, PcmSample};
-pub use prefetch::{PREFETCH, Prefetch, prefetch, prefetch_live};
+pub use prefetch::{PREFETCH, Polled, Prefetch, prefetch, prefetch_list, prefetch_live};
 pub use reader::{Damage, Source, SourceInfo, SourceSpec, open, open_device, open_raw, open_samples};
 
 /// The most channels of a source.

@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, TryRecvError, channel, sync_
 use antiphon_base::{Frames, SampleRate, Span};
 
 use super::news::Board;
-use super::{Damage, News, Problem, Source, SourceError, SourceInfo};
+use super::{Damage, List, News, Place, Problem, Reading, Source, SourceError, SourceInfo, Track};
 
 /// How far ahead a source is decoded: what a slow disk or a page fault takes, several times over.
 pub const PREFETCH: Span = Span::from_s(2);
@@ -39,13 +39,40 @@ pub struct Prefetch {
     /// Comes after everything before it has been read.
     failure: Option<SourceError>,
     board: Option<Arc<Board>>,
+    /// Came in the middle of a run, and comes after it.
+    held: Option<Content>,
+    is_list: bool,
+    repeats: bool,
+}
+
+/// What [`Prefetch::poll`] gives.
+#[derive(Debug)]
+pub enum Polled {
+    /// So many frames were appended, at least one.
+    Frames(usize),
+    /// Of a list: the frame that comes next is this file's first. [`Prefetch::info`] is of this file.
+    Track(Box<Track>),
+    /// Of a list: a file that is left out, or its rest.
+    Trouble(SourceError),
+    /// Nothing is there yet.
+    Nothing,
+    /// There is no more; where the source failed, why.
+    End(Option<SourceError>),
 }
 
 /// What the worker is told.
 #[derive(Debug)]
 struct Order {
     round: u64,
-    seek: Span,
+    goal: Goal,
+}
+
+#[derive(Debug)]
+enum Goal {
+    /// Of a single source.
+    At(Span),
+    /// Of a list.
+    Place(Place),
 }
 
 /// What the worker has done.
@@ -60,7 +87,21 @@ struct Block {
 enum Content {
     Samples(Vec<f32>),
     Sought(Result<Frames, SourceError>),
+    Landed(Option<(Box<Track>, Frames)>),
+    Track(Box<Track>),
+    Trouble(SourceError),
     End(Option<SourceError>),
+}
+
+/// What a worker works on.
+trait Work: Send + 'static {
+    /// The next block, of up to so many frames.
+    fn next(&mut self, block: Frames) -> Content;
+
+    /// Begins elsewhere: what to answer, and whether there is anything to decode then.
+    fn go(&mut self, goal: &Goal) -> (Content, bool);
+
+    fn damage(&self) -> Damage;
 }
 
 /// Starts decoding `source` ahead. The worker ends with the [`Prefetch`]; one that waits for a pipe
@@ -70,23 +111,48 @@ enum Content {
 ///
 /// What the system says where it has no thread to give.
 pub fn prefetch(source: Source) -> std::io::Result<Prefetch> {
-    start(source, BLOCK, BLOCKS)
+    start_source(source, (BLOCK, BLOCKS))
 }
 
-/// As [`prefetch`], for what is to be heard soon after it came: small blocks, and few that wait.
+/// As [`prefetch()`], for what is to be heard soon after it came: small blocks, and few that wait.
 ///
 /// # Errors
 ///
-/// As [`prefetch`].
+/// As [`prefetch()`].
 pub fn prefetch_live(source: Source) -> std::io::Result<Prefetch> {
-    start(source, LIVE_BLOCK, LIVE_BLOCKS)
+    start_source(source, (LIVE_BLOCK, LIVE_BLOCKS))
 }
 
-fn start(source: Source, block: Frames, most: usize) -> std::io::Result<Prefetch> {
+/// Starts decoding a list ahead, to be read by [`Prefetch::poll`] and led by [`Prefetch::go`]: the next
+/// file is opened when all of the former is decoded, [`PREFETCH`] before its end.
+///
+/// # Errors
+///
+/// As [`prefetch()`].
+pub fn prefetch_list(list: List) -> std::io::Result<Prefetch> {
+    let (first, repeats) = (list.first(), list.repeats());
+    let mut ahead = start(list, first.info, first.first, (BLOCK, BLOCKS))?;
+    (ahead.is_list, ahead.repeats) = (true, repeats);
+    Ok(ahead)
+}
+
+fn start_source(source: Source, size: (Frames, usize)) -> std::io::Result<Prefetch> {
+    let (info, position, board) = (source.info().clone(), source.position(), source.board());
+    let mut ahead = start(source, info, position, size)?;
+    ahead.board = board;
+    Ok(ahead)
+}
+
+/// With blocks of so many frames, of which so many wait.
+fn start(
+    work: impl Work,
+    info: SourceInfo,
+    position: Frames,
+    (block, most): (Frames, usize),
+) -> std::io::Result<Prefetch> {
     let (orders, told) = channel();
     let (done, blocks) = sync_channel(most);
-    let (info, position, board) = (source.info().clone(), source.position(), source.board());
-    std::thread::Builder::new().name("source".into()).spawn(move || work(source, block, &told, &done))?;
+    std::thread::Builder::new().name("source".into()).spawn(move || run(work, block, &told, &done))?;
     Ok(Prefetch {
         info,
         orders,
@@ -98,7 +164,10 @@ fn start(source: Source, block: Frames, most: usize) -> std::io::Result<Prefetch
         damage: Damage::default(),
         ended: false,
         failure: None,
-        board,
+        board: None,
+        held: None,
+        is_list: false,
+        repeats: false,
     })
 }
 
@@ -159,6 +228,65 @@ impl Prefetch {
         self.or_failure(read).map(Some)
     }
 
+    /// As [`try_read`](Self::try_read), and says what else comes between two frames: lists are read by this.
+    pub fn poll(&mut self, frames: usize, out: &mut Vec<f32>) -> Polled {
+        let mut read = self.take(frames, out);
+        while read < frames && !self.ended {
+            let Some(content) = self.held.take().or_else(|| self.next_content()) else { break };
+            match content {
+                Content::Samples(samples) => (self.ready, self.taken) = (samples, 0),
+                Content::End(failure) => (self.ended, self.failure) = (true, failure),
+                other if read > 0 => {
+                    self.held = Some(other);
+                    break;
+                }
+                Content::Track(track) => {
+                    (self.info, self.position) = (track.info.clone(), track.first);
+                    return Polled::Track(track);
+                }
+                Content::Trouble(error) => return Polled::Trouble(error),
+                Content::Sought(_) | Content::Landed(_) => {}
+            }
+            read += self.take(frames - read, out);
+        }
+        match read {
+            0 if self.ended => Polled::End(self.failure.take()),
+            0 => Polled::Nothing,
+            read => Polled::Frames(read),
+        }
+    }
+
+    /// Whether it is a list, which has [`go`](Self::go) for other places.
+    pub fn is_list(&self) -> bool {
+        self.is_list
+    }
+
+    /// Whether it is a list that begins again after its end.
+    pub fn repeats(&self) -> bool {
+        self.repeats
+    }
+
+    /// Goes to another place of a list; the file that it is and the frame that comes next, `None` behind the
+    /// last. Waits until the worker has.
+    ///
+    /// # Errors
+    ///
+    /// The worker has ended.
+    pub fn go(&mut self, place: Place) -> Result<Option<(Box<Track>, Frames)>, SourceError> {
+        match self.order(Goal::Place(place), place.at)? {
+            Content::Landed(Some((track, position))) => {
+                self.restart(position);
+                self.info = track.info.clone();
+                Ok(Some((track, position)))
+            }
+            Content::Landed(None) => {
+                self.restart(self.position);
+                Ok(None)
+            }
+            _ => Err(self.gone(place.at)),
+        }
+    }
+
     /// Goes to the frame that is due at `to` and returns its number. Waits until the worker has.
     ///
     /// # Errors
@@ -169,28 +297,51 @@ impl Prefetch {
         if !self.info.seekable {
             return Err(self.info.cannot_seek(to));
         }
-        self.round += 1;
-        let gone = || {
-            let reason = "its decoder has ended, open it again".to_string();
-            SourceError { name: self.info.name.clone(), problem: Problem::Seek { to, reason } }
-        };
-        self.orders.send(Order { round: self.round, seek: to }).map_err(|_| gone())?;
-        // Taking what lies before the answer makes room for it.
-        let answer = loop {
-            let block = self.blocks.recv().map_err(|_| gone())?;
-            if block.round == self.round {
-                break block;
-            }
-        };
-        match answer.content {
+        match self.order(Goal::At(to), to)? {
             Content::Sought(Ok(frame)) => {
-                self.ready.clear();
-                self.taken = 0;
-                (self.ended, self.failure, self.position) = (false, None, frame);
+                self.restart(frame);
                 Ok(frame)
             }
             Content::Sought(Err(error)) => Err(error),
-            Content::Samples(_) | Content::End(_) => Err(gone()),
+            _ => Err(self.gone(to)),
+        }
+    }
+
+    /// Sends the worker elsewhere, and takes what lies before its answer: that makes room for it.
+    fn order(&mut self, goal: Goal, to: Span) -> Result<Content, SourceError> {
+        self.round += 1;
+        self.orders.send(Order { round: self.round, goal }).map_err(|_| self.gone(to))?;
+        loop {
+            let block = self.blocks.recv().map_err(|_| self.gone(to))?;
+            if block.round == self.round {
+                return Ok(block.content);
+            }
+        }
+    }
+
+    fn restart(&mut self, position: Frames) {
+        self.ready.clear();
+        self.taken = 0;
+        (self.ended, self.failure, self.held, self.position) = (false, None, None, position);
+    }
+
+    fn gone(&self, to: Span) -> SourceError {
+        let reason = "its decoder has ended, open it again".to_string();
+        SourceError { name: self.info.name.clone(), problem: Problem::Seek { to, reason } }
+    }
+
+    /// What the worker has ready of the present round; a worker that is gone has ended.
+    fn next_content(&mut self) -> Option<Content> {
+        loop {
+            match self.blocks.try_recv() {
+                Ok(block) if block.round == self.round => {
+                    self.damage = block.damage;
+                    return Some(block.content);
+                }
+                Ok(_) => {}
+                Err(TryRecvError::Disconnected) => return Some(Content::End(None)),
+                Err(TryRecvError::Empty) => return None,
+            }
         }
     }
 
@@ -214,7 +365,7 @@ impl Prefetch {
         self.damage = block.damage;
         match block.content {
             Content::Samples(samples) => (self.ready, self.taken) = (samples, 0),
-            Content::Sought(_) => {}
+            Content::Sought(_) | Content::Landed(_) | Content::Track(_) | Content::Trouble(_) => {}
             Content::End(failure) => (self.ended, self.failure) = (true, failure),
         }
     }
@@ -238,7 +389,7 @@ impl Drop for Prefetch {
 
 /// The worker: decodes until it is full, its reader is gone, or the source ends; then waits for an
 /// order to begin elsewhere.
-fn work(mut source: Source, block: Frames, orders: &Receiver<Order>, blocks: &SyncSender<Block>) {
+fn run(mut work: impl Work, block: Frames, orders: &Receiver<Order>, blocks: &SyncSender<Block>) {
     let mut round = 0;
     let mut ended = false;
     loop {
@@ -246,30 +397,69 @@ fn work(mut source: Source, block: Frames, orders: &Receiver<Order>, blocks: &Sy
         let content = match order {
             Some(order) => {
                 round = order.round;
-                let sought = source.seek(order.seek);
-                ended = ended && sought.is_err();
-                Content::Sought(sought)
+                let (answer, more) = work.go(&order.goal);
+                ended = ended && !more;
+                answer
             }
             // Nobody is left to give an order.
             None if ended => return,
             None => {
-                let content = next_block(&mut source, block);
+                let content = work.next(block);
                 ended = matches!(content, Content::End(_));
                 content
             }
         };
-        let block = Block { round, damage: source.damage(), content };
+        let block = Block { round, damage: work.damage(), content };
         if blocks.send(block).is_err() {
             return;
         }
     }
 }
 
-fn next_block(source: &mut Source, block: Frames) -> Content {
-    let mut samples = Vec::with_capacity(block.0 as usize * usize::from(source.info().channels));
-    match source.read(block.0 as usize, &mut samples) {
-        Ok(0) => Content::End(None),
-        Ok(_) => Content::Samples(samples),
-        Err(error) => Content::End(Some(error)),
+impl Work for Source {
+    fn next(&mut self, block: Frames) -> Content {
+        let mut samples = Vec::with_capacity(block.0 as usize * usize::from(self.info().channels));
+        match self.read(block.0 as usize, &mut samples) {
+            Ok(0) => Content::End(None),
+            Ok(_) => Content::Samples(samples),
+            Err(error) => Content::End(Some(error)),
+        }
+    }
+
+    fn go(&mut self, goal: &Goal) -> (Content, bool) {
+        let to = match goal {
+            Goal::At(to) => *to,
+            Goal::Place(place) => place.at,
+        };
+        let sought = self.seek(to);
+        let more = sought.is_ok();
+        (Content::Sought(sought), more)
+    }
+
+    fn damage(&self) -> Damage {
+        Self::damage(self)
+    }
+}
+
+impl Work for List {
+    fn next(&mut self, block: Frames) -> Content {
+        let mut samples = Vec::new();
+        match self.read(block.0 as usize, &mut samples) {
+            Reading::Frames(_) => Content::Samples(samples),
+            Reading::Track(track) => Content::Track(track),
+            Reading::Trouble(error) => Content::Trouble(error),
+            Reading::End => Content::End(None),
+        }
+    }
+
+    fn go(&mut self, goal: &Goal) -> (Content, bool) {
+        let Goal::Place(place) = goal else { return (Content::Landed(None), false) };
+        let landed = Self::go(self, place).map(|(track, position)| (Box::new(track), position));
+        // Behind the last file there may be something to be said yet, and then the end.
+        (Content::Landed(landed), true)
+    }
+
+    fn damage(&self) -> Damage {
+        Self::damage(self)
     }
 }

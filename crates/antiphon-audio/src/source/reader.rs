@@ -104,6 +104,8 @@ pub struct Source {
     decoder: Box<dyn Decode>,
     resample: Option<Resample>,
     block: Vec<f32>,
+    /// What decoding `block` came to, where nothing was made of it yet.
+    peeked: Option<Result<bool, Problem>>,
     ready: Vec<f32>,
     /// Samples of `ready` that have been read.
     taken: usize,
@@ -113,6 +115,8 @@ pub struct Source {
     failure: Option<Problem>,
     warned: bool,
     board: Option<Arc<Board>>,
+    /// Something may follow without a gap: what the resampler holds at the end waits for it.
+    open_ended: bool,
 }
 
 /// Opens a source and decodes its first block, so that what cannot be played is refused here.
@@ -229,11 +233,10 @@ pub(super) fn open_media(
         seekable,
     };
     let mut source = Source::new(info, Box::new(decoder));
-    source.fill();
-    match source.failure.take() {
-        Some(problem) if source.ready.is_empty() => Err(problem),
-        failure => {
-            source.failure = failure;
+    match source.decode_block() {
+        Err(problem) if source.block.is_empty() => Err(problem),
+        more => {
+            source.peeked = Some(more);
             Ok(source)
         }
     }
@@ -262,6 +265,7 @@ impl Source {
             decoder,
             resample,
             block: Vec::new(),
+            peeked: None,
             ready: Vec::new(),
             taken: 0,
             position: Frames(0),
@@ -269,6 +273,7 @@ impl Source {
             failure: None,
             warned: false,
             board: None,
+            open_ended: false,
         }
     }
 
@@ -344,6 +349,7 @@ impl Source {
         let sought = guarded(to, || decoder.seek(frame));
         self.ready.clear();
         self.taken = 0;
+        self.peeked = None;
         self.failure = None;
         self.ended = sought.is_err();
         sought.map_err(|problem| self.error(problem))?;
@@ -355,10 +361,10 @@ impl Source {
     fn fill(&mut self) {
         self.ready.drain(..self.taken);
         self.taken = 0;
-        self.block.clear();
-        let at = SampleRate::MEDIA.span_of(self.position);
-        let (decoder, block) = (&mut self.decoder, &mut self.block);
-        let more = guarded(at, || decoder.decode(block));
+        let more = match self.peeked.take() {
+            Some(more) => more,
+            None => self.decode_block(),
+        };
         match &mut self.resample {
             None => self.ready.append(&mut self.block),
             Some(resample) => resample.push(&self.block, &mut self.ready),
@@ -369,9 +375,17 @@ impl Source {
         }
         self.ended = true;
         self.failure = more.err();
-        if let Some(resample) = &mut self.resample {
-            resample.finish(&mut self.ready);
+        if !self.open_ended {
+            self.finish();
         }
+    }
+
+    /// Decodes the next block into `self.block`.
+    fn decode_block(&mut self) -> Result<bool, Problem> {
+        self.block.clear();
+        let at = SampleRate::MEDIA.span_of(self.position);
+        let (decoder, block) = (&mut self.decoder, &mut self.block);
+        guarded(at, || decoder.decode(block))
     }
 
     fn warn_once(&mut self) {
@@ -386,6 +400,46 @@ impl Source {
 
     fn error(&self, problem: Problem) -> SourceError {
         SourceError { name: self.info.name.clone(), problem }
+    }
+}
+
+/// Sources that follow each other without a gap.
+impl Source {
+    /// Has the end wait for [`follow_with`](Self::follow_with) or [`finish`](Self::finish).
+    pub(super) fn leave_open(&mut self) {
+        self.open_ended = true;
+    }
+
+    /// Nothing follows: makes ready what the resampler still holds.
+    pub(super) fn finish(&mut self) {
+        self.open_ended = false;
+        if let Some(resample) = &mut self.resample {
+            resample.finish(&mut self.ready);
+        }
+    }
+
+    /// Whether `next` can go on in this one's resampler, or both need none.
+    pub(super) fn is_like(&self, next: &Self) -> bool {
+        (self.info.rate, self.info.channels) == (next.info.rate, next.info.channels)
+    }
+
+    /// The frame behind the last one that was decoded, in this source's count.
+    pub(super) fn decoded_end(&self) -> Frames {
+        match &self.resample {
+            Some(resample) => Frames(resample.end() as i64),
+            None => {
+                let waiting = (self.ready.len() - self.taken) / usize::from(self.info.channels);
+                self.position + Frames(waiting as i64)
+            }
+        }
+    }
+
+    /// Goes on with `next`, which nothing was read of, as if both were one file: frames are counted on.
+    pub(super) fn follow_with(&mut self, next: Self) {
+        debug_assert!(self.is_like(&next), "only like sources are one");
+        (self.info, self.decoder) = (next.info, next.decoder);
+        (self.block, self.peeked) = (next.block, next.peeked);
+        (self.ended, self.failure, self.warned) = (false, None, false);
     }
 }
 

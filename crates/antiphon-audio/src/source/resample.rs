@@ -76,7 +76,7 @@ impl Resample {
     /// The source has ended: appends what the filter still holds, to the last frame that begins
     /// within the source.
     pub(super) fn finish(&mut self, out: &mut Vec<f32>) {
-        let end = (self.source * self.step_out).div_ceil(self.step_in);
+        let end = self.end();
         while self.made < end {
             self.pending.resize(self.block_in * self.channels, 0.0);
             self.convert(0, out);
@@ -85,6 +85,11 @@ impl Resample {
         let over = (self.made - end) as usize * self.channels;
         out.truncate(out.len().saturating_sub(over));
         self.made = end;
+    }
+
+    /// The output frame behind the last one that begins within what was pushed.
+    pub(super) fn end(&self) -> u64 {
+        (self.source * self.step_out).div_ceil(self.step_in)
     }
 
     /// Makes output frame `target` the next; returns the source frame to go on with. What is heard
