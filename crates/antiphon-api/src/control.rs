@@ -18,8 +18,12 @@ pub enum TransportAction {
     Toggle,
     /// End it.
     Stop,
-    /// Go to [`TransportRequest::to`].
+    /// Go to [`TransportRequest::to`], within the track that is heard.
     Seek,
+    /// The next track; behind the last one playing ends, unless the player repeats.
+    Next,
+    /// The beginning of the track; within its first three seconds, the track before it.
+    Previous,
 }
 
 /// Body of `POST /api/v1/transport`.
@@ -33,7 +37,7 @@ pub struct TransportRequest {
     pub to: Option<SeekTo>,
 }
 
-/// A place in the programme.
+/// A place in the programme; of several tracks, in the one that is heard.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum SeekTo {

@@ -61,5 +61,5 @@ pub use source::{MAX_TARGETS, SourceCommand, SourceNotice, SourcePace, SourceTar
 pub use source_link::SourceLink;
 pub use status::{
     HubStatus, PacketCounts, ProgrammeState, ProgrammeStatus, STATUS_SCHEMA, SentCounts, SpeakerReport,
-    SpeakerStatus, Status,
+    SpeakerStatus, Status, TrackPlace,
 };

@@ -69,10 +69,24 @@ pub enum SourceCommand {
         #[serde(default)]
         pace: SourcePace,
     },
-    /// What the next binary message starts with, after a [`SourceNotice::Seek`].
+    /// What the next binary message starts with, after a [`SourceNotice::Seek`] or a [`SourceNotice::Skip`].
     Position {
         /// Frame of the programme, at 48 kHz.
         frame: i64,
+    },
+    /// Of a player of several things: a track begins. Said before its first frame is sent, and again after
+    /// a [`Position`](Self::Position) that lies in it.
+    Track {
+        /// Its place in the player's list, from 1.
+        number: u32,
+        /// Length of that list.
+        of: u32,
+        /// What `status` shows while it is heard.
+        title: String,
+        /// Frame of the programme, at 48 kHz, that it begins with.
+        first_frame: i64,
+        /// Length in frames at 48 kHz, where known.
+        duration_frames: Option<i64>,
     },
     /// No more frames will come; what was sent plays out.
     End,
@@ -93,6 +107,15 @@ pub enum SourceNotice {
     Seek {
         /// Frame of the programme, at 48 kHz.
         frame: i64,
+    },
+    /// Somebody asked for another track: answer [`SourceCommand::Position`] with frame 0, from which frames are
+    /// counted anew, and [`SourceCommand::Track`], then go on with it; behind the last track
+    /// [`SourceCommand::End`] follows the position.
+    Skip {
+        /// The number of the track that was heard, or was on its way.
+        from: u32,
+        /// Which other one: 1 is the next, -1 the one before.
+        by: i32,
     },
     /// Played to its end, or stopped; the link closes.
     Done {
@@ -118,6 +141,16 @@ mod tests {
         assert_eq!(pace, SourcePace::Stored);
         assert_eq!(targets[0].role, Some(Role::Left));
         assert_eq!((targets[1].role, wait_ms, first_frame), (None, 0, 0));
+    }
+
+    #[test]
+    fn tracks_read_as_the_protocol_shows_them() {
+        let json =
+            r#"{"type":"track","number":3,"of":12,"title":"t","first_frame":48000,"duration_frames":null}"#;
+        let track: SourceCommand = serde_json::from_str(json).unwrap();
+        assert!(matches!(track, SourceCommand::Track { number: 3, of: 12, first_frame: 48_000, .. }));
+        let skip = serde_json::to_string(&SourceNotice::Skip { from: 3, by: -1 }).unwrap();
+        assert_eq!(skip, r#"{"type":"skip","from":3,"by":-1}"#);
     }
 
     #[test]

@@ -106,12 +106,20 @@ impl SourceLink {
         Ok(())
     }
 
-    /// Answers a [`SourceNotice::Seek`]: the next frames start at `frame`.
+    /// Answers a [`SourceNotice::Seek`] or [`SourceNotice::Skip`]: the next frames start at `frame`.
     ///
     /// # Errors
     /// [`ApiError::Unreachable`] when the hub is gone.
     pub fn position(&mut self, frame: i64) -> Result<(), ApiError> {
         self.command(&SourceCommand::Position { frame })
+    }
+
+    /// Says that a track begins; `track` is a [`SourceCommand::Track`].
+    ///
+    /// # Errors
+    /// [`ApiError::Unreachable`] when the hub is gone.
+    pub fn track(&mut self, track: &SourceCommand) -> Result<(), ApiError> {
+        self.command(track)
     }
 
     /// Says that no more frames will come.

@@ -75,17 +75,29 @@ impl std::fmt::Display for ProgrammeState {
     }
 }
 
+/// A track's place in what a player plays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrackPlace {
+    /// From 1.
+    pub number: u32,
+    /// How many there are.
+    pub of: u32,
+}
+
 /// What is playing.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct ProgrammeStatus {
     /// Where it stands.
     pub state: ProgrammeState,
-    /// Its title; empty while idle.
+    /// Title of what is heard; empty while idle.
     pub title: String,
-    /// Seconds heard of it.
+    /// Seconds heard of it; of several tracks, of the one that is heard.
     pub position_s: f64,
     /// Its length in seconds, where known.
     pub duration_s: Option<f64>,
+    /// Of several tracks, which is heard.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub track: Option<TrackPlace>,
     /// Speakers it was asked to play on that are not here, or not in time yet.
     #[serde(default)]
     pub missing: Vec<String>,

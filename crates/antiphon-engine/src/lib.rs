@@ -13,6 +13,6 @@ mod speaker;
 
 pub use hub::{
     HubEngine, HubEngineConfig, HubEvent, PlayRefusal, SettingsChange, SourcePace, SourceSpec,
-    SpeakerSnapshot, Target, TransportState, TransportStatus, UnknownSpeaker,
+    SpeakerSnapshot, Target, Track, TransportState, TransportStatus, UnknownSpeaker,
 };
 pub use speaker::{EngineEvent, SpeakerEngine, SpeakerEngineConfig};

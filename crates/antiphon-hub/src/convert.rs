@@ -2,11 +2,11 @@
 
 use antiphon_api::{
     ErrorBody, ErrorCode, PacketCounts, ProgrammeState, ProgrammeStatus, SeekTo, SentCounts, SourceTarget,
-    SpeakerPatch, SpeakerReport, SpeakerStatus,
+    SpeakerPatch, SpeakerReport, SpeakerStatus, TrackPlace,
 };
 use antiphon_base::{Frames, SampleRate, Span};
 use antiphon_engine::{
-    SettingsChange, SourcePace, SourceSpec, SpeakerSnapshot, Target, TransportState, TransportStatus,
+    SettingsChange, SourcePace, SourceSpec, SpeakerSnapshot, Target, Track, TransportState, TransportStatus,
 };
 use antiphon_proto::session::{PacketCounters, SpeakerState, SpeakerStats};
 
@@ -27,6 +27,7 @@ pub fn programme(status: TransportStatus) -> ProgrammeStatus {
         title: status.title,
         position_s: seconds(status.position),
         duration_s: status.duration.map(seconds),
+        track: status.track.map(|track| TrackPlace { number: track.number, of: track.of }),
         missing: status.missing,
         starved: status.starved,
         held_us: status.held.map(|held| held.as_ns() / 1_000),
@@ -108,7 +109,7 @@ pub fn source(
     const MAX_WAIT_MS: u64 = 60_000;
     SourceSpec {
         channels,
-        title: title.chars().filter(|c| !c.is_control()).take(200).collect(),
+        title: shown(&title),
         duration: duration_frames.map(Frames),
         targets: targets.into_iter().map(|target| Target { name: target.name, role: target.role }).collect(),
         wait_for: Span::from_ms(wait_ms.min(MAX_WAIT_MS) as i64),
@@ -118,6 +119,30 @@ pub fn source(
             antiphon_api::SourcePace::Clocked => SourcePace::Clocked,
         },
     }
+}
+
+/// A track that begins.
+///
+/// # Errors
+/// It begins at no place in a programme, or has none in its list.
+pub fn track(
+    number: u32,
+    of: u32,
+    title: &str,
+    first: i64,
+    duration: Option<i64>,
+) -> Result<Track, ErrorBody> {
+    if number == 0 || number > of {
+        let message = format!("a list of {of} tracks has no number {number}");
+        return Err(ErrorBody::new(ErrorCode::BadRequest, message));
+    }
+    let duration = duration.map(|frames| Frames(frames.max(0)));
+    Ok(Track { number, of, title: shown(title), first: first_frame(first)?, duration })
+}
+
+/// A title as it is shown: of a length that fits, and without what would steer a terminal.
+fn shown(title: &str) -> String {
+    title.chars().filter(|c| !c.is_control()).take(200).collect()
 }
 
 /// The frame that `to` means, inside the programme.
@@ -142,12 +167,12 @@ pub fn seek_target(
     Ok(Frames(frames.0.min(end)))
 }
 
-/// Where a player begins.
+/// A frame that a player names: where it begins, where it goes on. Of a list that repeats, years of them.
 ///
 /// # Errors
 /// That is no place in a programme.
 pub fn first_frame(frame: i64) -> Result<Frames, ErrorBody> {
-    if frame < 0 || seconds(Frames(frame)) > MAX_POSITION_S {
+    if !(0..1 << 50).contains(&frame) {
         let message = format!("a programme cannot begin at its frame {frame}");
         return Err(ErrorBody::new(ErrorCode::BadRequest, message));
     }
@@ -230,6 +255,16 @@ mod tests {
     fn a_player_cannot_begin_outside_of_any_programme() {
         assert_eq!(first_frame(48_000).unwrap(), Frames(48_000));
         assert!(first_frame(-1).is_err() && first_frame(i64::MAX).is_err());
+    }
+
+    #[test]
+    fn a_track_has_a_place_in_its_list_and_in_the_programme() {
+        let title = "a\u{1b}[2Jb".repeat(90);
+        let track_of = |number, of, first| track(number, of, &title, first, Some(-5));
+        let good = track_of(2, 2, 48_000).unwrap();
+        assert_eq!((good.first, good.duration, good.title.len()), (Frames(48_000), Some(Frames(0)), 200));
+        assert!(!good.title.contains('\u{1b}'));
+        assert!(track_of(0, 2, 0).is_err() && track_of(3, 2, 0).is_err() && track_of(1, 2, -1).is_err());
     }
 
     #[test]

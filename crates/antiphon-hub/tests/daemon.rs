@@ -430,6 +430,66 @@ fn pause_and_stop_reach_the_player() {
     });
 }
 
+/// What the player is asked next.
+fn question(link: &mut SourceLink) -> SourceNotice {
+    loop {
+        match link.poll(Duration::from_secs(20)).unwrap() {
+            Some(SourceNotice::Credit { .. } | SourceNotice::State(_)) => {}
+            Some(notice) => return notice,
+            None => panic!("the hub asks nothing"),
+        }
+    }
+}
+
+#[test]
+fn the_status_is_of_the_track_that_is_heard_and_a_player_is_asked_for_others() {
+    let house = House::new(false);
+    let client = house.client();
+    let mut link = SourceLink::connect(&house.hub.addr().into(), &open_message(vec![])).unwrap();
+    let act = |action, to| client.transport(&TransportRequest { action, to });
+    let track = |number, first_frame| {
+        let title = format!("track {number}");
+        SourceCommand::Track { number, of: 3, title, first_frame, duration_frames: Some(48_000) }
+    };
+    let shown = |number: u32| {
+        let programme = client.status().unwrap().programme;
+        programme.track.is_some_and(|track| track.number == number)
+            && programme.title == format!("track {number}")
+    };
+    eventually("there is credit", || {
+        link.poll(Duration::from_millis(20)).unwrap();
+        link.credit() >= 90_000
+    });
+    assert!(
+        matches!(act(TransportAction::Next, None), Err(ApiError::Refused(body)) if body.code == ErrorCode::Conflict)
+    );
+    link.track(&track(1, 0)).unwrap();
+    link.push(&[0.0; 2 * 24_000]).unwrap();
+    link.track(&track(2, 24_000)).unwrap();
+    link.push(&[0.0; 2 * 60_000]).unwrap();
+    eventually("the first is shown", || shown(1));
+    eventually("the second is shown when it is heard", || shown(2));
+    let heard = client.status().unwrap().programme;
+    assert!(heard.position_s < 1.25 && heard.duration_s == Some(1.0), "{heard:?}");
+
+    act(TransportAction::Next, None).unwrap();
+    assert_eq!(question(&mut link), SourceNotice::Skip { from: 2, by: 1 });
+    assert_eq!(act(TransportAction::Pause, None).unwrap().track.map(|track| track.number), Some(3));
+    // What is said before the answer is of frames that were counted otherwise.
+    link.track(&track(1, 0)).unwrap();
+    link.position(0).unwrap();
+    link.track(&track(3, 0)).unwrap();
+    eventually("the third is shown", || shown(3));
+    let to = Some(antiphon_api::SeekTo::PositionS(0.5));
+    act(TransportAction::Seek, to).unwrap();
+    assert_eq!(question(&mut link), SourceNotice::Seek { frame: 24_000 });
+    link.position(24_000).unwrap();
+    link.track(&track(3, 0)).unwrap();
+    eventually("its middle is shown", || client.status().unwrap().programme.position_s == 0.5);
+    act(TransportAction::Previous, None).unwrap();
+    assert_eq!(question(&mut link), SourceNotice::Skip { from: 3, by: -1 });
+}
+
 #[test]
 fn a_page_of_another_site_and_a_rebound_name_are_kept_out() {
     let house = House::new(false);

@@ -8,7 +8,10 @@ mod encoders;
 
 mod control;
 
+mod tracks;
+
 pub(crate) use encoders::kind_of;
+pub use tracks::Track;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -142,7 +145,8 @@ pub enum TransportState {
 pub struct TransportStatus {
     /// Where playing stands.
     pub state: TransportState,
-    /// The source frame that is leaving the loudspeakers.
+    /// The frame that is leaving the loudspeakers, of the track that is heard; of a source without
+    /// tracks, of the source.
     pub position: Frames,
     /// The programme's length, where known.
     pub duration: Option<Frames>,
@@ -150,6 +154,8 @@ pub struct TransportStatus {
     pub title: String,
     /// Hub time at which the first frame of the current stretch leaves the loudspeakers.
     pub started: Option<Timestamp<HubClock>>,
+    /// The track that is heard, of a source that has tracks.
+    pub track: Option<Track>,
     /// Speakers that are waited for.
     pub missing: Vec<String>,
     /// How often the source came too late and playing had to pause.

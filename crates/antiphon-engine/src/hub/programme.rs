@@ -5,6 +5,7 @@ use antiphon_base::{Frames, Hub as HubClock, Role, SampleRate, Span, Timestamp};
 use antiphon_proto::timeline::Timeline;
 
 use super::live::Live;
+use super::tracks::{Track, Tracks};
 use super::{HubEngine, HubEvent, PlayRefusal, SourcePace, SourceSpec, TransportState, TransportStatus};
 use crate::source::{self, SourceWindow};
 
@@ -64,6 +65,7 @@ pub(super) struct Programme {
     pub resume_at: Frames,
     /// The next source frame that no speaker was sent.
     pub sent: Frames,
+    tracks: Tracks,
     pub missing: Vec<String>,
     pub starved: u64,
     /// Of a source with a clock of its own.
@@ -143,6 +145,7 @@ impl HubEngine {
             phase: Phase::Waiting { until: now + spec.wait_for },
             resume_at: Frames(0),
             sent: Frames(0),
+            tracks: Tracks::default(),
             missing: Vec::new(),
             starved: 0,
             live: (spec.pace == SourcePace::Clocked).then(|| Live::new(spec.channels)),
@@ -232,6 +235,30 @@ impl HubEngine {
         programme.look_at = now;
     }
 
+    /// The source says that a track begins at a frame that it will push, or has.
+    pub fn begin_track(&mut self, now: Timestamp<HubClock>, track: Track) {
+        if let Some(programme) = &mut self.programme {
+            let heard = programme.position(now);
+            programme.tracks.begin(track, heard);
+        }
+    }
+
+    /// After a seek the source goes on at `position`: what it said of tracks behind is void.
+    pub fn resume_source(&mut self, position: Frames) {
+        if let Some(programme) = &mut self.programme {
+            programme.tracks.cut(position + Frames(1));
+        }
+    }
+
+    /// Drops what is held; the source must push another track, number `number` if there is one, whose
+    /// first frame is frame 0 of the programme from here on.
+    pub fn skip(&mut self, now: Timestamp<HubClock>, number: u32, of: u32) {
+        self.seek(now, Frames(0));
+        if let Some(programme) = &mut self.programme {
+            programme.tracks.skip_to(number, of);
+        }
+    }
+
     /// The transport as people see it.
     pub fn transport(&self, now: Timestamp<HubClock>) -> TransportStatus {
         let Some(programme) = &self.programme else {
@@ -241,6 +268,7 @@ impl HubEngine {
                 duration: None,
                 title: String::new(),
                 started: None,
+                track: None,
                 missing: Vec::new(),
                 starved: 0,
                 held: None,
@@ -256,12 +284,18 @@ impl HubEngine {
             Phase::Paused => (TransportState::Paused, None),
             Phase::Ended => (TransportState::Ended, None),
         };
+        let position = programme.position(now);
+        let (title, first, duration) = match programme.tracks.at(position) {
+            Some(track) => (&track.title, track.first, track.duration),
+            None => (&programme.spec.title, Frames(0), programme.spec.duration),
+        };
         TransportStatus {
             state,
-            position: programme.position(now),
-            duration: programme.spec.duration,
-            title: programme.spec.title.clone(),
+            position: (position - first).max(Frames(0)),
+            duration,
+            title: title.clone(),
             started,
+            track: programme.tracks.at(position).cloned(),
             missing: programme.missing.clone(),
             starved: programme.starved,
             held: programme.live.as_ref().map(Live::ahead),

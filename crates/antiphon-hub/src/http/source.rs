@@ -139,8 +139,13 @@ impl Link {
                     .map_err(stalled)??;
             }
             Message::Text(text) => match json::read("the player's message", text.as_bytes())? {
-                SourceCommand::Position { .. } => {
-                    shared.media.tell(move |core| core.source_position(link)).map_err(stalled)?;
+                SourceCommand::Position { frame } => {
+                    let position = convert::first_frame(frame)?;
+                    shared.media.tell(move |core| core.source_position(link, position)).map_err(stalled)?;
+                }
+                SourceCommand::Track { number, of, title, first_frame, duration_frames } => {
+                    let track = convert::track(number, of, &title, first_frame, duration_frames)?;
+                    shared.media.tell(move |core| core.source_track(link, track)).map_err(stalled)?;
                 }
                 SourceCommand::End => {
                     shared.media.tell(move |core| core.finish_source(link)).map_err(stalled)?;

@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use antiphon_api::{
     ErrorBody, ErrorCode, ProgrammeStatus, SeekTo, SpeakerStatus, TransportAction, TransportRequest,
 };
-use antiphon_base::{Frames, Hub, SessionId, Span, SpeakerId, Timestamp};
-use antiphon_engine::{HubEngine, HubEvent, SettingsChange, SourcePace, TransportState};
+use antiphon_base::{Frames, Hub, SampleRate, SessionId, Span, SpeakerId, Timestamp};
+use antiphon_engine::{HubEngine, HubEvent, SettingsChange, SourcePace, Track, TransportState};
 use antiphon_net::{Clock, Warp};
 use antiphon_proto::session::{
     Hello, HubMessage, Refusal, Remembered, SpeakerMessage, SpeakerSettings, Trim, Welcome,
@@ -15,12 +15,15 @@ use antiphon_proto::session::{
 use antiphon_proto::wire::seal::SessionKeys;
 use tokio::sync::mpsc;
 
-use super::source_seat::{SourceOffer, SourceSeat};
+use super::source_seat::{Question, SourceOffer, SourceSeat};
 use crate::convert;
 
 /// Control messages that may wait for one speaker. A hub sends a handful at a change and none
 /// otherwise: a speaker that leaves this many unread has stopped reading.
 const OUTBOX: usize = 64;
+
+/// Who goes back from later than this means the beginning of the same track.
+const BEGINNING: Span = Span::from_s(3);
 
 /// How often a player is told where the programme stands.
 const STATE_INTERVAL: Span = Span::from_ms(100);
@@ -160,7 +163,7 @@ impl Core {
         self.engine.set_trim(id, trim);
     }
 
-    /// Pause, resume, stop, seek.
+    /// Pause, resume, stop, seek, next, previous.
     ///
     /// # Errors
     /// Nothing plays, or the place makes no sense.
@@ -179,6 +182,8 @@ impl Core {
             (TransportAction::Toggle, _) => self.engine.pause(now),
             (TransportAction::Stop, _) => self.stop(true),
             (TransportAction::Seek, _) => self.seek(request.to)?,
+            (TransportAction::Next, _) => self.skip(1)?,
+            (TransportAction::Previous, _) => self.go_back()?,
         }
         self.state_due = now;
         Ok(self.programme())
@@ -222,10 +227,21 @@ impl Core {
         Ok(())
     }
 
-    /// The source behind `link` answers a seek.
-    pub fn source_position(&mut self, link: u64) {
+    /// The source behind `link` answers a seek or a skip: it goes on at `position`.
+    pub fn source_position(&mut self, link: u64, position: Frames) {
         if let Some(seat) = self.source.as_mut().filter(|seat| seat.link == link) {
             seat.answered_seek();
+            if !seat.is_seeking() {
+                self.engine.resume_source(position);
+            }
+        }
+    }
+
+    /// The source behind `link` says that a track begins.
+    pub fn source_track(&mut self, link: u64, track: Track) {
+        if self.source.as_ref().is_some_and(|seat| seat.link == link && seat.counts_alike()) {
+            self.engine.begin_track(self.clock.now(), track);
+            self.state_due = self.clock.now();
         }
     }
 
@@ -266,17 +282,43 @@ impl Core {
     fn seek(&mut self, to: Option<SeekTo>) -> Result<(), ErrorBody> {
         let now = self.clock.now();
         let status = self.engine.transport(now);
-        let frames = convert::seek_target(to, status.position, status.duration)?;
+        let within = convert::seek_target(to, status.position, status.duration)?;
+        let frames = status.track.map_or(Frames(0), |track| track.first) + within;
         match &mut self.source {
             Some(seat) if seat.seekable => {
                 self.engine.seek(now, frames);
-                seat.seek(frames);
+                seat.ask(Question::Seek(frames));
                 Ok(())
             }
             _ => {
                 let message = "what comes through a pipe cannot be sought in; play a file";
                 Err(ErrorBody::new(ErrorCode::Conflict, message))
             }
+        }
+    }
+
+    /// To the track that is `by` further.
+    fn skip(&mut self, by: i32) -> Result<(), ErrorBody> {
+        let now = self.clock.now();
+        match (self.engine.transport(now).track, &mut self.source) {
+            (Some(track), Some(seat)) => {
+                self.engine.skip(now, track.number.saturating_add_signed(by), track.of);
+                seat.ask(Question::Skip(track.number, by));
+                Ok(())
+            }
+            _ => {
+                let message =
+                    "only one thing is playing; `antiphon play` takes several files, folders and playlists";
+                Err(ErrorBody::new(ErrorCode::Conflict, message))
+            }
+        }
+    }
+
+    fn go_back(&mut self) -> Result<(), ErrorBody> {
+        let status = self.engine.transport(self.clock.now());
+        match status.track {
+            Some(_) if SampleRate::MEDIA.span_of(status.position) < BEGINNING => self.skip(-1),
+            _ => self.seek(Some(SeekTo::PositionS(0.0))),
         }
     }
 

@@ -32,10 +32,23 @@ pub struct SourceSeat {
     notices: mpsc::Sender<SourceNotice>,
     /// Frames granted and not received.
     outstanding: u64,
-    /// Seeks that the player has not answered: what comes before the answer is of the old place.
-    unanswered: u32,
-    /// A seek that did not fit into the player's queue.
-    unsent: Option<Frames>,
+    /// Questions for another place so far.
+    asked: u64,
+    /// Those of them that the player has answered: what comes before an answer is of the old place.
+    answered: u64,
+    /// Since this question frames are counted as they are: what is said of tracks before its answer is void.
+    counted_since: u64,
+    /// A question that did not fit into the player's queue.
+    unsent: Option<Question>,
+}
+
+/// What a player is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Question {
+    /// To go on at this frame.
+    Seek(Frames),
+    /// To go on with another track: from this one, so many further.
+    Skip(u32, i32),
 }
 
 impl SourceSeat {
@@ -45,15 +58,30 @@ impl SourceSeat {
         pace: SourcePace,
         notices: mpsc::Sender<SourceNotice>,
     ) -> Self {
-        Self { link, seekable, pace, notices, outstanding: 0, unanswered: 0, unsent: None }
+        Self {
+            link,
+            seekable,
+            pace,
+            notices,
+            outstanding: 0,
+            asked: 0,
+            answered: 0,
+            counted_since: 0,
+            unsent: None,
+        }
     }
 
     pub(super) fn is_seeking(&self) -> bool {
-        self.unanswered > 0
+        self.answered < self.asked
     }
 
     pub(super) fn answered_seek(&mut self) {
-        self.unanswered = self.unanswered.saturating_sub(1);
+        self.answered = self.asked.min(self.answered + 1);
+    }
+
+    /// Whether frame numbers mean the same to the player, by what it has answered.
+    pub(super) fn counts_alike(&self) -> bool {
+        self.answered >= self.counted_since
     }
 
     /// Takes `frames` off the credit; `false` when there is not that much.
@@ -63,16 +91,25 @@ impl SourceSeat {
         enough
     }
 
-    pub(super) fn seek(&mut self, to: Frames) {
-        if self.unsent.replace(to).is_none() {
-            self.unanswered += 1;
+    pub(super) fn ask(&mut self, question: Question) {
+        match (self.unsent, question) {
+            // A place in a track that the player has not heard of means nothing to it.
+            (Some(Question::Skip(..)), Question::Seek(_)) => {}
+            (Some(_), _) => self.unsent = Some(question),
+            (None, _) => {
+                self.unsent = Some(question);
+                self.asked += 1;
+            }
         }
-        self.send_seek();
+        if matches!(question, Question::Skip(..)) {
+            self.counted_since = self.asked;
+        }
+        self.send_question();
     }
 
     /// Grants what fits into `room` beyond what is on its way.
     pub(super) fn grant(&mut self, room: Frames) {
-        self.send_seek();
+        self.send_question();
         let room = u64::try_from(room.0).unwrap_or(0);
         let frames = room.saturating_sub(self.outstanding);
         if frames >= LEAST_GRANT && self.notices.try_send(SourceNotice::Credit { frames }).is_ok() {
@@ -90,10 +127,13 @@ impl SourceSeat {
         let _ = self.notices.try_send(SourceNotice::Done { stopped });
     }
 
-    fn send_seek(&mut self) {
-        if let Some(to) = self.unsent
-            && self.notices.try_send(SourceNotice::Seek { frame: to.0 }).is_ok()
-        {
+    fn send_question(&mut self) {
+        let Some(question) = self.unsent else { return };
+        let notice = match question {
+            Question::Seek(to) => SourceNotice::Seek { frame: to.0 },
+            Question::Skip(from, by) => SourceNotice::Skip { from, by },
+        };
+        if self.notices.try_send(notice).is_ok() {
             self.unsent = None;
         }
     }
@@ -131,10 +171,41 @@ mod tests {
     #[test]
     fn two_seeks_want_two_answers() {
         let (mut seat, _queue) = seat();
-        seat.seek(Frames(1));
-        seat.seek(Frames(2));
+        seat.ask(Question::Seek(Frames(1)));
+        seat.ask(Question::Seek(Frames(2)));
         seat.answered_seek();
         assert!(seat.is_seeking());
+        seat.answered_seek();
+        assert!(!seat.is_seeking());
+    }
+
+    #[test]
+    fn frames_are_counted_alike_once_a_skip_is_answered() {
+        let (mut seat, mut queue) = seat();
+        seat.ask(Question::Seek(Frames(1)));
+        assert!(seat.counts_alike(), "a seek leaves the count as it is");
+        seat.ask(Question::Skip(3, 1));
+        seat.ask(Question::Seek(Frames(9)));
+        seat.answered_seek();
+        assert!(!seat.counts_alike());
+        seat.answered_seek();
+        assert!(seat.counts_alike() && seat.is_seeking());
+        seat.answered_seek();
+        assert!(!seat.is_seeking());
+        let told: Vec<_> = std::iter::from_fn(|| queue.try_recv().ok()).collect();
+        let seek = |frame| SourceNotice::Seek { frame };
+        assert_eq!(told, [seek(1), SourceNotice::Skip { from: 3, by: 1 }, seek(9)]);
+    }
+
+    #[test]
+    fn a_place_in_a_track_that_the_player_was_not_told_of_is_not_told_either() {
+        let (mut seat, mut queue) = seat();
+        (0..4).for_each(|_| seat.state(ProgrammeStatus::default()));
+        seat.ask(Question::Skip(3, 1));
+        seat.ask(Question::Seek(Frames(9)));
+        while queue.try_recv().is_ok() {}
+        seat.grant(Frames(0));
+        assert_eq!(queue.try_recv(), Ok(SourceNotice::Skip { from: 3, by: 1 }));
         seat.answered_seek();
         assert!(!seat.is_seeking());
     }
