@@ -50,7 +50,7 @@ pub enum Verb {
     /// Run a speaker: joins a hub and plays its part
     Speaker(SpeakerArgs),
 
-    /// Play a file on speakers
+    /// Play files, folders and playlists on speakers
     Play(PlayArgs),
 
     /// Show the hub, what plays, and how well every speaker keeps time
@@ -219,9 +219,17 @@ pub struct SpeakerArgs {
 pub struct PlayArgs {
     /// An audio file; http://... or https://... for a radio station; - for raw samples on standard input; a named
     /// pipe; pulse:SOURCE for a microphone or line input; desktop for what this computer's programs play to the
-    /// device "Antiphon"
-    #[arg(value_name = "FILE")]
-    pub file: PathBuf,
+    /// device "Antiphon"; or several: files, folders (with all below), playlists (.m3u, .m3u8, .pls)
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+
+    /// Play files in an order drawn at random
+    #[arg(long)]
+    pub shuffle: bool,
+
+    /// Begin again after the end, until stopped
+    #[arg(long)]
+    pub repeat: bool,
 
     /// What standard input or a named pipe holds: SAMPLE:RATE:CHANNELS [default of a pipe: s16le:44100:2]
     #[arg(long, value_name = "FORMAT")]
@@ -373,7 +381,12 @@ pub enum CtlAction {
     Toggle,
     /// End it
     Stop,
-    /// Go to a place: 1:30, 90s, or from here: +10s, -10s
+    /// The next track; behind the last one playing ends, unless it repeats
+    Next,
+    /// The beginning of the track; within its first three seconds, the track before it
+    #[command(visible_alias = "prev")]
+    Previous,
+    /// Go to a place in the track: 1:30, 90s, or from here: +10s, -10s
     Seek {
         /// Where to
         #[arg(value_name = "PLACE", allow_hyphen_values = true)]
@@ -467,6 +480,8 @@ mod tests {
             "antiphon delay desk -300us",
             "antiphon ctl seek -10s",
             "antiphon ctl pause --hub 127.0.0.1:7755",
+            "antiphon ctl prev",
+            "antiphon play a.flac b.mp3 music list.m3u --shuffle --repeat --left desk --right tv",
             "antiphon play a.flac --left desk --to tv:mono --latency 20ms",
             "antiphon impair --listen 127.0.0.1:9 --to 127.0.0.1:10 --delay 6ms/1ms --jitter wifi --loss 5%/20ms",
             "antiphon speaker --name a --local-clock ppm=+40&offset_s=1234.5&wander_ppm=1",

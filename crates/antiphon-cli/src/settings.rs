@@ -47,6 +47,8 @@ pub fn ctl(args: &CtlArgs) -> Result<Exit, Failure> {
         CtlAction::Resume => (TransportAction::Resume, None),
         CtlAction::Toggle => (TransportAction::Toggle, None),
         CtlAction::Stop => (TransportAction::Stop, None),
+        CtlAction::Next => (TransportAction::Next, None),
+        CtlAction::Previous => (TransportAction::Previous, None),
         CtlAction::Seek { to } => (TransportAction::Seek, Some(to.0)),
     };
     let programme = find::client(args.at.hub.as_ref())?.transport(&TransportRequest { action, to })?;

@@ -168,7 +168,10 @@ fn hub_line(hub: &HubStatus) -> String {
 }
 
 fn programme_line(programme: &ProgrammeStatus) -> String {
-    let title = shortened(&programme.title, 48);
+    let mut title = shortened(&programme.title, 48);
+    if let Some(track) = programme.track {
+        title = format!("{title} ({} of {})", track.number, track.of);
+    }
     let place = match programme.duration_s {
         Some(duration) => format!("{} of {}", clock(programme.position_s), clock(duration)),
         None => clock(programme.position_s),

@@ -15,6 +15,10 @@ pub enum Key {
     Forward,
     /// Left arrow.
     Back,
+    /// n.
+    Next,
+    /// p.
+    Previous,
     /// Plus.
     Louder,
     /// Minus.
@@ -73,6 +77,8 @@ fn read(mut bytes: &[u8]) -> Vec<Key> {
             b' ' => keys.push(Key::Toggle),
             b'+' | b'=' => keys.push(Key::Louder),
             b'-' | b'_' => keys.push(Key::Softer),
+            b'n' | b'N' => keys.push(Key::Next),
+            b'p' | b'P' => keys.push(Key::Previous),
             b'q' | b'Q' => keys.push(Key::Quit),
             0x1b => {
                 let (key, length) = arrow(rest);
@@ -102,6 +108,7 @@ mod tests {
     #[test]
     fn keys_are_told_apart_and_strangers_ignored() {
         assert_eq!(read(b" q"), [Key::Toggle, Key::Quit]);
+        assert_eq!(read(b"nP"), [Key::Next, Key::Previous]);
         assert_eq!(read(b"\x1b[C\x1b[D\x1bOC"), [Key::Forward, Key::Back, Key::Forward]);
         assert_eq!(read(b"x\x1b[A+\x1b"), [Key::Louder]);
         assert_eq!(read(b"\x1b["), []);

@@ -8,6 +8,12 @@ pub mod audience;
 
 pub mod what;
 
+mod list;
+
+mod tracks;
+
+mod mpris;
+
 mod stream;
 
 mod screen;
@@ -18,7 +24,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use antiphon_api::{Client, SourceCommand, SourcePace, SourceTarget};
-use antiphon_audio::source::{self, Problem, Refusal, SourceError};
+use antiphon_audio::desktop::Lateness;
+use antiphon_audio::source::{self, Prefetch, Problem, Refusal, SourceError};
 use antiphon_speaker::pairs::{PairMember, Pairs};
 
 use crate::args::{AudienceArgs, PlayArgs};
@@ -30,6 +37,12 @@ use what::Programme;
 /// Plays, until the end or until asked to stop.
 pub fn run(args: PlayArgs) -> Result<Exit, Failure> {
     let targets = targets::plan(&args.on)?;
+    if list::is_list(&args) {
+        let list = list::open(&args)?;
+        let stop = signals::stop_flag()?;
+        let manner = (SourcePace::Stored, None);
+        return perform_ahead(source::prefetch_list(list), manner, targets, &args.on, stop);
+    }
     let what = what::What::of(&args)?;
     // Before any thread is there, and before the hub: what cannot be played starts nothing.
     let stop = signals::stop_flag()?;
@@ -48,8 +61,17 @@ pub fn perform(
 ) -> Result<Exit, Failure> {
     let Programme { source, pace, lateness } = programme.into();
     let ahead = if pace == SourcePace::Stored { source::prefetch } else { source::prefetch_live };
-    let source =
-        ahead(source).map_err(|error| Failure::failed(format!("cannot start the decoder: {error}")))?;
+    perform_ahead(ahead(source), (pace, lateness), targets, on, stop)
+}
+
+fn perform_ahead(
+    source: std::io::Result<Prefetch>,
+    (pace, lateness): (SourcePace, Option<Lateness>),
+    targets: Vec<SourceTarget>,
+    on: &AudienceArgs,
+    stop: Arc<AtomicBool>,
+) -> Result<Exit, Failure> {
+    let source = source.map_err(|error| Failure::failed(format!("cannot start the decoder: {error}")))?;
     let pairs = members::saved()?;
     let mut cast = members::cast(targets, &pairs)?;
     let (mut reach, client) = reach::Reach::new(on)?;
@@ -73,7 +95,7 @@ pub fn perform(
         pace,
     };
     let keys = keys::Keys::open();
-    let screen = screen::Screen::new(info, &open, keys.is_some());
+    let screen = screen::Screen::new(info, &open, source.is_list(), keys.is_some());
     stream::Stream::connect((reach, client), source, open, screen, keys, stop)?.tell_lateness(lateness).run()
 }
 

@@ -3,9 +3,10 @@
 use std::io::IsTerminal;
 
 use antiphon_api::{ProgrammeState, ProgrammeStatus, SourceCommand};
-use antiphon_audio::source::SourceInfo;
+use antiphon_audio::source::{SourceInfo, Track};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::tracks;
 use crate::status::clock;
 use crate::terminal;
 
@@ -14,12 +15,16 @@ pub struct Screen {
     bar: Option<ProgressBar>,
     duration_s: Option<f64>,
     said: Option<ProgrammeState>,
+    /// The track that is heard, of a list.
+    track: Option<(usize, String)>,
 }
 
 impl Screen {
-    /// Says what will play and on whom.
-    pub fn new(info: &SourceInfo, open: &SourceCommand, keys: bool) -> Self {
-        terminal::note(&what(info));
+    /// Says what will play and on whom; of a list, each thing has its turn.
+    pub fn new(info: &SourceInfo, open: &SourceCommand, is_list: bool, keys: bool) -> Self {
+        if !is_list {
+            terminal::note(&what(info));
+        }
         if let SourceCommand::Open { targets, .. } = open
             && !targets.is_empty()
         {
@@ -30,11 +35,26 @@ impl Screen {
             terminal::note(&format!("on {}", whom.collect::<Vec<_>>().join(", ")));
         }
         if keys {
-            terminal::note("space pause, left and right seek, + and - volume, q quit");
+            let list = if is_list { "n next, p previous, " } else { "" };
+            terminal::note(&format!("space pause, left and right seek, {list}+ and - volume, q quit"));
         }
         let duration_s = info.duration().map(antiphon_base::Span::as_s_f64);
         let bar = std::io::stderr().is_terminal().then(|| bar(duration_s));
-        Self { bar, duration_s, said: None }
+        Self { bar, duration_s, said: None, track: None }
+    }
+
+    /// Says which track is heard, when it is another one.
+    pub fn track(&mut self, track: &Track) {
+        let is_same = |said: &(usize, String)| said.0 == track.number && said.1 == track.info.name;
+        if self.track.as_ref().is_some_and(is_same) {
+            return;
+        }
+        self.track = Some((track.number, track.info.name.clone()));
+        self.remark(&format!("{}/{} {}", track.number, track.of, what(&track.info)));
+        self.duration_s = tracks::length_s(track);
+        if let Some(bar) = &self.bar {
+            bar.set_length(self.duration_s.map_or(0, |s| (s * 1e3) as u64));
+        }
     }
 
     /// Shows where the programme stands.

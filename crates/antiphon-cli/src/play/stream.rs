@@ -9,14 +9,16 @@ use antiphon_api::{
     SourceNotice, SourceTarget, SpeakerPatch, TransportAction, TransportRequest,
 };
 use antiphon_audio::desktop::Lateness;
-use antiphon_audio::source::{News, Prefetch};
+use antiphon_audio::source::{News, Place, Polled, Prefetch, SourceError, SourceInfo, Track};
 use antiphon_base::{Frames, SampleRate, Span};
 
 use super::audience::{self, Came};
 use super::cannot_play;
 use super::keys::{Key, Keys};
+use super::mpris::{Mpris, Now};
 use super::reach::Reach;
 use super::screen::Screen;
+use super::tracks::{self, Tracks};
 use crate::exit::{Exit, Failure};
 
 /// How long to wait for the hub's word before looking at keys and signals: a finger does not feel it.
@@ -55,9 +57,16 @@ pub struct Stream {
     channels: usize,
     open: SourceCommand,
     targets: Vec<SourceTarget>,
+    /// Of a list.
+    tracks: Tracks,
+    /// What comes next has another number of channels: it is a programme of its own, after this one's end.
+    turn: Option<Box<Track>>,
     /// Where the programme stood when the hub last said so.
     place: ProgrammeStatus,
+    /// What is heard.
+    heard: SourceInfo,
     screen: Screen,
+    mpris: Mpris,
     keys: Option<Keys>,
     stop: Arc<AtomicBool>,
     /// Everything was sent.
@@ -94,6 +103,9 @@ impl Stream {
             _ => Vec::new(),
         };
         let channels = usize::from(source.info().channels.max(1));
+        let (place, heard) = (ProgrammeStatus::default(), source.info().clone());
+        let (repeats, at) = (source.repeats(), Instant::now());
+        let now = Now { client: client.clone(), programme: place.clone(), at, info: heard.clone(), repeats };
         Ok(Self {
             reach,
             client,
@@ -102,8 +114,12 @@ impl Stream {
             channels,
             open,
             targets,
-            place: ProgrammeStatus::default(),
+            tracks: Tracks::default(),
+            turn: None,
+            place,
+            heard,
             screen,
+            mpris: Mpris::start(now),
             keys,
             stop,
             ended: false,
@@ -159,8 +175,10 @@ impl Stream {
             let hungry = self.feed()?;
             self.tell_news();
             let notice = self.link.poll(if hungry { HURRY } else { PATIENCE })?;
-            if let Some(end) = notice.map(|notice| self.heed(notice)).transpose()?.flatten() {
-                return Ok(end);
+            match notice.map(|notice| self.heed(notice)).transpose()?.flatten() {
+                Some(End::Played) if self.turn.is_some() => self.begin_turn()?,
+                Some(end) => return Ok(end),
+                None => {}
             }
         }
     }
@@ -182,11 +200,13 @@ impl Stream {
         while !self.ended && self.link.credit() > 0 {
             samples.clear();
             let frames = RUN.min(self.link.credit());
-            match self.source.try_read(frames, &mut samples) {
-                Ok(Some(0)) => self.end()?,
-                Ok(Some(_)) => self.link.push(&samples)?,
-                Ok(None) => return Ok(true),
-                Err(error) => {
+            match self.source.poll(frames, &mut samples) {
+                Polled::Frames(_) => self.link.push(&samples)?,
+                Polled::Nothing => return Ok(true),
+                Polled::Track(track) => self.begin_track(track)?,
+                Polled::Trouble(error) => self.leave_out(&error),
+                Polled::End(None) => self.end()?,
+                Polled::End(Some(error)) => {
                     self.screen.remark(&format!("antiphon: {error}"));
                     self.failure = Some(cannot_play(error));
                     self.end()?;
@@ -214,11 +234,9 @@ impl Stream {
     fn heed(&mut self, notice: SourceNotice) -> Result<Option<End>, Failure> {
         match notice {
             SourceNotice::Credit { .. } => {}
-            SourceNotice::State(programme) => {
-                self.screen.show(&programme);
-                self.place = programme;
-            }
+            SourceNotice::State(programme) => self.show(programme),
             SourceNotice::Seek { frame } => self.seek(frame)?,
+            SourceNotice::Skip { from, by } => self.skip(from, by)?,
             SourceNotice::Done { stopped: true } => return Ok(Some(End::Stopped)),
             SourceNotice::Done { stopped: false } => return Ok(Some(End::Played)),
             SourceNotice::Error(error) => return Err(ApiError::Refused(error).into()),
@@ -226,7 +244,26 @@ impl Stream {
         Ok(None)
     }
 
+    fn show(&mut self, programme: ProgrammeStatus) {
+        if let Some(track) = programme.track.and_then(|place| self.tracks.heard(place)) {
+            self.screen.track(track);
+            self.heard.clone_from(&track.info);
+        }
+        self.screen.show(&programme);
+        self.mpris.tell(Now {
+            client: self.client.clone(),
+            programme: programme.clone(),
+            at: Instant::now(),
+            info: self.heard.clone(),
+            repeats: self.source.repeats(),
+        });
+        self.place = programme;
+    }
+
     fn seek(&mut self, frame: i64) -> Result<(), Failure> {
+        if self.source.is_list() {
+            return self.seek_in_list(Frames(frame.max(0)));
+        }
         let to = SampleRate::MEDIA.span_of(Frames(frame.max(0)));
         let reached = self.source.seek(to).map_err(cannot_play)?;
         self.ended = false;
@@ -241,6 +278,8 @@ impl Stream {
                 Key::Toggle => self.transport(TransportAction::Toggle, None),
                 Key::Forward => self.transport(TransportAction::Seek, Some(SeekTo::OffsetS(SEEK_S))),
                 Key::Back => self.transport(TransportAction::Seek, Some(SeekTo::OffsetS(-SEEK_S))),
+                Key::Next => self.transport(TransportAction::Next, None),
+                Key::Previous => self.transport(TransportAction::Previous, None),
                 Key::Louder => self.change_volume(VOLUME_DB),
                 Key::Softer => self.change_volume(-VOLUME_DB),
                 Key::Quit => return true,
@@ -287,6 +326,80 @@ impl Stream {
     }
 }
 
+/// Lists.
+impl Stream {
+    fn begin_track(&mut self, track: Box<Track>) -> Result<(), Failure> {
+        if usize::from(track.info.channels) != self.channels {
+            self.turn = Some(track);
+            return self.end();
+        }
+        self.link.track(&tracks::told(&track))?;
+        self.tracks.begin(*track);
+        Ok(())
+    }
+
+    /// The programme before has been heard; the next one begins.
+    fn begin_turn(&mut self) -> Result<(), Failure> {
+        let Some(track) = self.turn.take() else { return Ok(()) };
+        let first = track.first;
+        self.open_with(*track, first)
+    }
+
+    /// A link for a programme that begins in `track`, at its frame `begin`.
+    fn open_with(&mut self, track: Track, begin: Frames) -> Result<(), Failure> {
+        let info = &track.info;
+        if let SourceCommand::Open { channels, title, duration_frames, first_frame, .. } = &mut self.open {
+            (*channels, *title) = (info.channels, super::title(info));
+            (*duration_frames, *first_frame) = (info.frames.map(|frames| frames.0), begin.0);
+        }
+        self.channels = usize::from(info.channels.max(1));
+        self.link = SourceLink::connect(self.client.hub(), &self.open)?;
+        self.link.track(&tracks::told(&track))?;
+        self.tracks.restart(track);
+        (self.ended, self.failure, self.turn) = (false, None, None);
+        Ok(())
+    }
+
+    fn leave_out(&self, error: &SourceError) {
+        self.screen.remark(&format!("left out: {error}"));
+    }
+
+    fn seek_in_list(&mut self, frame: Frames) -> Result<(), Failure> {
+        let (number, first, within) = match self.tracks.at(frame) {
+            Some((track, within)) => (track.number as i64, track.first, within),
+            None => (1, Frames(0), frame),
+        };
+        self.go(Place { number, backwards: false, at: SampleRate::MEDIA.span_of(within), first })
+    }
+
+    fn skip(&mut self, from: u32, by: i32) -> Result<(), Failure> {
+        let number = i64::from(from) + i64::from(by);
+        self.go(Place { number, backwards: by < 0, at: Span::ZERO, first: Frames(0) })
+    }
+
+    /// Answers the hub's wish for another place.
+    fn go(&mut self, place: Place) -> Result<(), Failure> {
+        let Some((track, position)) = self.source.go(place).map_err(cannot_play)? else {
+            self.turn = None;
+            self.link.position(place.first.0)?;
+            self.end()?;
+            // A pause would keep the end from coming.
+            let paused = self.place.state == ProgrammeState::Paused;
+            return if paused { Ok(self.transport(TransportAction::Resume, None)?) } else { Ok(()) };
+        };
+        if usize::from(track.info.channels) != self.channels {
+            let paused = self.place.state == ProgrammeState::Paused;
+            self.open_with(*track, position)?;
+            return if paused { self.pause_new_programme() } else { Ok(()) };
+        }
+        self.link.position(position.0)?;
+        self.link.track(&tracks::told(&track))?;
+        self.tracks.restart(*track);
+        (self.ended, self.failure, self.turn) = (false, None, None);
+        Ok(())
+    }
+}
+
 /// After the hub was gone.
 impl Stream {
     /// Waits for the hub and goes on from where it last said the programme stood; an end when somebody
@@ -320,12 +433,16 @@ impl Stream {
         if audience::wait(&client, &self.targets, audience::NEW_HUB, &self.stop)? == Came::Interrupted {
             return Ok(Some(End::Interrupted));
         }
-        let begin = self.go_to_place()?;
-        if let SourceCommand::Open { first_frame, .. } = &mut self.open {
-            *first_frame = begin.0;
-        }
-        self.link = SourceLink::connect(client.hub(), &self.open)?;
         self.client = client;
+        if self.source.is_list() {
+            self.go_to_track()?;
+        } else {
+            let begin = self.go_to_place()?;
+            if let SourceCommand::Open { first_frame, .. } = &mut self.open {
+                *first_frame = begin.0;
+            }
+            self.link = SourceLink::connect(self.client.hub(), &self.open)?;
+        }
         if self.place.state == ProgrammeState::Paused {
             self.pause_new_programme()?;
         }
@@ -340,6 +457,19 @@ impl Stream {
         }
         (self.ended, self.failure) = (false, None);
         self.source.seek(place).map_err(cannot_play)
+    }
+
+    /// The track that was heard is read again from its place; a hub that never said one begins with the
+    /// first that was sent.
+    fn go_to_track(&mut self) -> Result<(), Failure> {
+        let heard = self.place.track.map(|place| i64::from(place.number));
+        let number = heard.or(self.tracks.last().map(|track| track.number as i64)).unwrap_or(1);
+        let at = Span::from_s_f64(self.place.position_s.max(0.0));
+        let place = Place { number, backwards: false, at, first: Frames(0) };
+        match self.source.go(place).map_err(cannot_play)? {
+            Some((track, position)) => self.open_with(*track, position),
+            None => Err(Failure::failed("nothing of the list can be played any more")),
+        }
     }
 
     /// The hub takes a pause as soon as it has opened the source: no frame was sent yet.

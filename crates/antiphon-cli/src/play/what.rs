@@ -50,14 +50,16 @@ impl What {
     /// # Errors
     /// A format where none is, or none where one must be.
     pub fn of(args: &PlayArgs) -> Result<Self, Failure> {
-        let what = Self::named(&args.file, args.format);
+        // Several are a list.
+        let named = args.files.first().map_or(Path::new(""), PathBuf::as_path);
+        let what = Self::named(named, args.format);
         let takes_format = matches!(&what, Self::Pipe(_) | Self::Stored(SourceSpec::Stdin { .. }));
         if args.format.is_some() && !takes_format {
             let message = "--format is for raw samples on standard input or in a named pipe; anything else says itself \
                            what it is, so leave it away";
             return Err(Failure::new(Exit::Usage, message));
         }
-        if args.format.is_none() && args.file.as_os_str() == "-" {
+        if args.format.is_none() && named.as_os_str() == "-" {
             let message = "raw samples on standard input have no header; say what they are with --format, e.g. \
                            --format s16le:48000:2";
             return Err(Failure::new(Exit::Usage, message));

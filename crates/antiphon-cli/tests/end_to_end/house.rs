@@ -96,6 +96,9 @@ impl House {
         command.env("ANTIPHON_STATE_DIR", self.path("state")).env("ANTIPHON_RUNTIME_DIR", self.path("run"));
         let sound = self.sound.clone().unwrap_or_else(|| self.path("no-sound-server"));
         command.env("PULSE_SERVER", format!("unix:{}", sound.display()));
+        // Nor do they appear among the players of whoever runs the tests.
+        command
+            .env("DBUS_SESSION_BUS_ADDRESS", format!("unix:path={}", self.path("no-session-bus").display()));
         if let Some(bus) = &self.bus {
             command.env("DBUS_SYSTEM_BUS_ADDRESS", bus);
         }

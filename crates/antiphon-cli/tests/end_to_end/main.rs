@@ -10,6 +10,10 @@ mod bluetooth;
 
 mod lab;
 
+mod lists;
+
+mod mpris;
+
 mod bluetooth_verbs;
 
 mod pairing;
