@@ -49,7 +49,9 @@ pub struct Gathered {
 
 /// Whether `path` stands for other files: a folder or a playlist.
 pub fn is_several(path: &Path) -> bool {
-    path.is_dir() || parser_of(path).is_some()
+    // A radio's playlist leads to one stream.
+    let is_address = path.to_str().is_some_and(crate::source::is_url);
+    !is_address && (path.is_dir() || parser_of(path).is_some())
 }
 
 /// Everything that `paths` stand for: files are themselves, folders what lies in them and below in the
@@ -223,6 +225,13 @@ mod tests {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, "x").unwrap();
         }
+    }
+
+    #[test]
+    fn a_radios_playlist_is_one_stream_and_no_list_of_files() {
+        assert!(
+            is_several(Path::new("songs.m3u")) && !is_several(Path::new("http://radio.example/live.m3u"))
+        );
     }
 
     #[test]
