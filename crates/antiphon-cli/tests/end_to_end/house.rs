@@ -167,12 +167,18 @@ impl House {
 
     /// The same, whose sound comes `hidden_ms` later than its program knows.
     pub fn late_speaker(&self, name: &str, ppm: &str, hidden_ms: u32) -> Process {
-        let file = self.path(&format!("{name}.wav"));
         // So much is held by the output that a stall of the machine hardly ever empties it.
-        let output = format!(
-            "virtual:{}?ppm={ppm}&seed=1&latency_ms=60&wake_jitter_us=100&hidden_ms={hidden_ms}",
-            file.display()
-        );
+        self.speaker_on(name, ppm, &format!("latency_ms=60&hidden_ms={hidden_ms}"))
+    }
+
+    /// A speaker whose output holds `latency_ms`: the hub's latency must be longer.
+    pub fn held_speaker(&self, name: &str, ppm: &str, latency_ms: u32) -> Process {
+        self.speaker_on(name, ppm, &format!("latency_ms={latency_ms}"))
+    }
+
+    fn speaker_on(&self, name: &str, ppm: &str, output: &str) -> Process {
+        let file = self.path(&format!("{name}.wav"));
+        let output = format!("virtual:{}?ppm={ppm}&seed=1&wake_jitter_us=100&{output}", file.display());
         let clock = format!("ppm={ppm}&offset_s=1234.5");
         let process = self.start(
             &format!("{name}.log"),
