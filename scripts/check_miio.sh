@@ -9,7 +9,11 @@ venv="$built/python-miio"
 if [ ! -e "$venv/whole" ]; then
     rm -rf "$venv"
     python3 -m venv "$venv"
-    "$venv/bin/pip" install --quiet --disable-pip-version-check python-miio==0.6.0.dev0
+    # It is what we are compared with, not what we need: a machine that cannot have it says so and goes on.
+    if ! "$venv/bin/pip" install --quiet --disable-pip-version-check --timeout 20 python-miio==0.6.0.dev0; then
+        echo "miIO: NOT SHOWN: python-miio cannot be installed here"
+        exit 0
+    fi
     touch "$venv/whole"
 fi
 exec "$venv/bin/python" "$(dirname "$0")/check_miio.py" "$built"
