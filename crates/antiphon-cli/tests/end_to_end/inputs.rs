@@ -25,11 +25,11 @@ fn write_tones(path: &Path, seconds: u32) {
     let spec = hound::WavSpec {
         channels: 2,
         sample_rate: 48_000,
-        bits_per_sample: 32,
-        sample_format: hound::SampleFormat::Float,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
     };
     let mut file = hound::WavWriter::create(path, spec).unwrap();
-    tones(48_000, seconds).iter().for_each(|sample| file.write_sample(*sample).unwrap());
+    tones(48_000, seconds).iter().for_each(|x| file.write_sample((x * 32_767.0) as i16).unwrap());
     file.finalize().unwrap();
 }
 
@@ -100,7 +100,7 @@ fn desktop_is_heard(server: &SoundServer) {
     let player = plays(&house, "desktop");
     eventually("the device is there", || has_sink(server, "antiphon"));
     let file = house.path("tones.wav");
-    write_tones(&file, 60);
+    write_tones(&file, 180);
     let program = server.play(&file, "antiphon");
     eventually("it is heard", || records(server, &house, "first.raw", 500).0 > 0);
     eventually("it is heard for long", || is_heard_for_long(server, &house));
@@ -134,7 +134,7 @@ fn what_a_source_of_the_sound_server_hears_is_played_and_goes_on_after_it_was_aw
     let module = server.load(line);
     let house = house(&server);
     let file = house.path("tones.wav");
-    write_tones(&file, 60);
+    write_tones(&file, 180);
     let program = server.play(&file, "line");
     let player = plays(&house, "pulse:line.monitor");
     eventually("it is heard", || records(&server, &house, "first.raw", 500).0 > 0);
