@@ -1,5 +1,7 @@
 //! What somebody may have meant.
 
+use strsim::levenshtein;
+
 /// How many names are suggested: more than three are a list, not a hint.
 const SUGGESTIONS: usize = 3;
 
@@ -8,26 +10,11 @@ pub(crate) fn nearest(name: &str, known: &[String]) -> Vec<String> {
     let wanted = name.to_lowercase();
     let rank = |known: &String| {
         let known = known.to_lowercase();
-        (wanted.is_empty() || !known.contains(&wanted), distance(&wanted, &known))
+        (wanted.is_empty() || !known.contains(&wanted), levenshtein(&wanted, &known))
     };
     let mut ranked: Vec<&String> = known.iter().collect();
     ranked.sort_by_key(|known| (rank(known), *known));
     ranked.into_iter().take(SUGGESTIONS).cloned().collect()
-}
-
-/// Levenshtein's edit distance, in characters.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, ca) in a.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, cb) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(ca != *cb);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]

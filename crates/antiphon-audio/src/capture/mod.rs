@@ -60,7 +60,7 @@ pub fn open(uri: &InputUri, format: Option<PcmFormat>) -> Result<Box<dyn Capture
         InputUri::Pulse(source) => Ok(Box::new(pulse::PulseCapture::open(source)?)),
         InputUri::Alsa(_) => Err(CaptureError::NotBuiltIn {
             input: uri.to_string(),
-            instead: uri.recorder().unwrap_or_default(),
+            instead: uri.recorder(PIPE_FORMAT.channels).unwrap_or_default(),
         }),
         InputUri::Room(_) => Err(CaptureError::Simulated { input: uri.to_string() }),
     }

@@ -33,12 +33,12 @@ pulse:SOURCE a microphone of the desktop's sound server; pulse: alone is its def
 wav:PATH     a recording, as if it were heard now
 room:...     a simulated room around virtual: speakers";
 
-    /// The command that records from a device of a kind that is not built in, to a pipe.
-    pub(super) fn recorder(&self) -> Option<String> {
+    /// The command that records so many channels from a device of a kind that is not built in, to a pipe: 16 bits, 48 kHz.
+    pub fn recorder(&self, channels: u16) -> Option<String> {
         match self {
             Self::Alsa(device) => {
                 let device = if device.is_empty() { String::new() } else { format!(" -D {device}") };
-                Some(format!("arecord{device} -t raw -f S16_LE -r 48000 -c 1"))
+                Some(format!("arecord{device} -t raw -f S16_LE -r 48000 -c {channels}"))
             }
             _ => None,
         }

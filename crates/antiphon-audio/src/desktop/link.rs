@@ -1,6 +1,6 @@
 //! A client of the device: the sound server's module, speaking the native protocol of PulseAudio to this program.
 
-use std::io::{self, Cursor, Read, Write};
+use std::io::{self, Cursor};
 use std::os::unix::net::UnixStream;
 use std::time::SystemTime;
 
@@ -8,27 +8,21 @@ use antiphon_base::{Span, Timestamp, True};
 use antiphon_net::raw_now;
 use pulseaudio::protocol::stream::BufferAttr;
 use pulseaudio::protocol::{
-    self, AuthReply, Command, CommandReply, CreatePlaybackStreamReply, DESCRIPTOR_SIZE, FormatEncoding,
-    FormatInfo, MAX_MEMBLOCKQ_LENGTH, MAX_VERSION, PlaybackLatency, PlaybackStreamParams, ProtocolError,
-    PulseError, Request, SampleFormat, ServerInfo, SetClientNameReply, SetPlaybackStreamBufferAttrReply,
-    SinkInfo,
+    self, AuthReply, Command, CommandReply, CreatePlaybackStreamReply, FormatEncoding, FormatInfo,
+    MAX_VERSION, PlaybackLatency, PlaybackStreamParams, ProtocolError, PulseError, Request, SampleFormat,
+    SampleSpec, ServerInfo, SetClientNameReply, SetPlaybackStreamBufferAttrReply, SinkInfo,
 };
 
 use super::stream::{FRAME, Stream};
 use super::{CHANNELS, SINK_NAME};
-use crate::pulse::text;
+use crate::pulse::{ServerError, Wire, text};
 
 /// The number of news, which answer nothing.
 const NEWS: u32 = u32::MAX;
 
-/// What may wait to be written to a client that does not read: some hundred answers.
-const MOST_WAITING: usize = 64 * 1_024;
-
 /// A client.
 pub(super) struct Link {
-    socket: UnixStream,
-    inbox: Vec<u8>,
-    outbox: Vec<u8>,
+    wire: Wire,
     version: u16,
     /// The one stream that it may have: a module needs no more.
     stream: Option<Stream>,
@@ -42,15 +36,13 @@ pub(super) struct Link {
 
 impl Link {
     pub fn new(socket: UnixStream) -> io::Result<Self> {
-        socket.set_nonblocking(true)?;
-        let (inbox, outbox) = (Vec::new(), Vec::new());
-        let version = MAX_VERSION;
+        let (wire, version) = (Wire::new(socket)?, MAX_VERSION);
         let (stream, streams, draining) = (None, 0, None);
-        Ok(Self { socket, inbox, outbox, version, stream, streams, draining, played_at: raw_now() })
+        Ok(Self { wire, version, stream, streams, draining, played_at: raw_now() })
     }
 
     pub fn socket(&self) -> &UnixStream {
-        &self.socket
+        self.wire.socket()
     }
 
     /// Whether sound goes out.
@@ -62,9 +54,9 @@ impl Link {
     ///
     /// # Errors
     /// The client is gone, or speaks nonsense.
-    pub fn turn(&mut self, lateness: Span, mut take: impl FnMut(Vec<f32>)) -> Result<(), ProtocolError> {
-        self.receive()?;
-        while let Some((channel, payload)) = self.message()? {
+    pub fn turn(&mut self, lateness: Span, mut take: impl FnMut(Vec<f32>)) -> Result<(), ServerError> {
+        self.wire.receive()?;
+        while let Some((channel, payload)) = self.wire.next()? {
             if channel == NEWS {
                 self.command(&payload, lateness)?;
             } else if let Some(stream) = self.stream.as_mut().filter(|_| channel == self.streams) {
@@ -75,10 +67,10 @@ impl Link {
         if !piece.is_empty() {
             take(piece);
         }
-        self.flush()
+        self.wire.flush()
     }
 
-    fn play(&mut self) -> Result<Vec<f32>, ProtocolError> {
+    fn play(&mut self) -> Result<Vec<f32>, ServerError> {
         let now = raw_now();
         let Some(stream) = &mut self.stream else { return Ok(Vec::new()) };
         let last = self.draining.is_some();
@@ -97,7 +89,7 @@ impl Link {
         Ok(piece)
     }
 
-    fn command(&mut self, payload: &[u8], lateness: Span) -> Result<(), ProtocolError> {
+    fn command(&mut self, payload: &[u8], lateness: Span) -> Result<(), ServerError> {
         let mut cursor = Cursor::new(payload);
         let (seq, command) = match Command::read_tag_prefixed(&mut cursor, self.version) {
             Ok(read) => read,
@@ -106,7 +98,7 @@ impl Link {
                 tracing::debug!("the desktop's device does not know {tag:?}");
                 return self.refuse(seq, PulseError::NotSupported);
             }
-            Err(error) => return Err(error),
+            Err(error) => return Err(error.into()),
         };
         match command {
             Command::Auth(auth) => {
@@ -142,12 +134,8 @@ impl Link {
         }
     }
 
-    fn create(&mut self, seq: u32, params: &PlaybackStreamParams) -> Result<(), ProtocolError> {
-        let spec = params.sample_spec;
-        let fits = spec.format == SampleFormat::Float32Le
-            && u16::from(spec.channels) == CHANNELS
-            && spec.sample_rate == antiphon_base::SampleRate::MEDIA.hz();
-        if !fits {
+    fn create(&mut self, seq: u32, params: &PlaybackStreamParams) -> Result<(), ServerError> {
+        if params.sample_spec != spec() {
             return self.refuse(seq, PulseError::NotSupported);
         }
         let stream = Stream::new(params.buffer_attr.target_length, params.flags.start_corked);
@@ -157,7 +145,7 @@ impl Link {
             stream_index: self.streams,
             requested_bytes: stream.target(),
             buffer_attr: buffer(&stream),
-            sample_spec: spec,
+            sample_spec: spec(),
             channel_map: params.channel_map,
             sink_name: Some(text(SINK_NAME)),
             format: FormatInfo::new(FormatEncoding::Pcm),
@@ -167,7 +155,7 @@ impl Link {
         self.answer(seq, &reply)
     }
 
-    fn latency(&mut self, seq: u32, asked: SystemTime, lateness: Span) -> Result<(), ProtocolError> {
+    fn latency(&mut self, seq: u32, asked: SystemTime, lateness: Span) -> Result<(), ServerError> {
         let Some(stream) = &self.stream else { return self.refuse(seq, PulseError::NoEntity) };
         // What was taken out a moment ago is nearer to the loudspeaker by that moment.
         let since = raw_now() - self.played_at;
@@ -187,7 +175,7 @@ impl Link {
         self.answer(seq, &reply)
     }
 
-    fn set_buffer(&mut self, seq: u32, wanted: &BufferAttr) -> Result<(), ProtocolError> {
+    fn set_buffer(&mut self, seq: u32, wanted: &BufferAttr) -> Result<(), ServerError> {
         let Some(stream) = &mut self.stream else { return self.refuse(seq, PulseError::NoEntity) };
         stream.set_target(wanted.target_length);
         let reply =
@@ -195,7 +183,7 @@ impl Link {
         self.answer(seq, &reply)
     }
 
-    fn with_stream(&mut self, seq: u32, change: impl FnOnce(&mut Stream)) -> Result<(), ProtocolError> {
+    fn with_stream(&mut self, seq: u32, change: impl FnOnce(&mut Stream)) -> Result<(), ServerError> {
         match &mut self.stream {
             Some(stream) => {
                 change(stream);
@@ -208,70 +196,20 @@ impl Link {
 
 /// Messages.
 impl Link {
-    fn answer<R: CommandReply>(&mut self, seq: u32, reply: &R) -> Result<(), ProtocolError> {
-        protocol::write_reply_message(&mut self.outbox, seq, reply, self.version)
+    fn answer<R: CommandReply>(&mut self, seq: u32, reply: &R) -> Result<(), ServerError> {
+        Ok(protocol::write_reply_message(self.wire.outbox(), seq, reply, self.version)?)
     }
 
-    fn done(&mut self, seq: u32) -> Result<(), ProtocolError> {
-        protocol::write_ack_message(&mut self.outbox, seq)
+    fn done(&mut self, seq: u32) -> Result<(), ServerError> {
+        Ok(protocol::write_ack_message(self.wire.outbox(), seq)?)
     }
 
-    fn refuse(&mut self, seq: u32, why: PulseError) -> Result<(), ProtocolError> {
-        protocol::write_error(&mut self.outbox, seq, &why)
+    fn refuse(&mut self, seq: u32, why: PulseError) -> Result<(), ServerError> {
+        Ok(protocol::write_error(self.wire.outbox(), seq, &why)?)
     }
 
-    fn tell(&mut self, news: &Command) -> Result<(), ProtocolError> {
-        protocol::write_command_message(&mut self.outbox, NEWS, news, self.version)
-    }
-
-    fn receive(&mut self) -> Result<(), ProtocolError> {
-        let mut block = [0; 64 * 1_024];
-        loop {
-            match self.socket.read(&mut block) {
-                Ok(0) => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
-                Ok(n) => self.inbox.extend_from_slice(&block[..n]),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error.into()),
-            }
-            if self.inbox.len() > MAX_MEMBLOCKQ_LENGTH {
-                return Ok(());
-            }
-        }
-    }
-
-    /// The next message that has come whole: its channel and what is in it.
-    fn message(&mut self) -> Result<Option<(u32, Vec<u8>)>, ProtocolError> {
-        if self.inbox.len() < DESCRIPTOR_SIZE {
-            return Ok(None);
-        }
-        let head = protocol::read_descriptor(&mut &self.inbox[..DESCRIPTOR_SIZE])?;
-        let end = DESCRIPTOR_SIZE + head.length as usize;
-        if end > MAX_MEMBLOCKQ_LENGTH {
-            return Err(ProtocolError::Invalid(format!("a message of {} bytes", head.length)));
-        }
-        if self.inbox.len() < end {
-            return Ok(None);
-        }
-        let payload = self.inbox[DESCRIPTOR_SIZE..end].to_vec();
-        self.inbox.drain(..end);
-        Ok(Some((head.channel, payload)))
-    }
-
-    fn flush(&mut self) -> Result<(), ProtocolError> {
-        while !self.outbox.is_empty() {
-            match self.socket.write(&self.outbox) {
-                Ok(n) => drop(self.outbox.drain(..n)),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error)
-                    if error.kind() == io::ErrorKind::WouldBlock && self.outbox.len() < MOST_WAITING =>
-                {
-                    return Ok(());
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Ok(())
+    fn tell(&mut self, news: &Command) -> Result<(), ServerError> {
+        Ok(protocol::write_command_message(self.wire.outbox(), NEWS, news, self.version)?)
     }
 }
 
@@ -296,9 +234,18 @@ fn server() -> ServerInfo {
     }
 }
 
+/// What the device plays, and nothing else: the module was told so.
+fn spec() -> SampleSpec {
+    let sample_rate = antiphon_base::SampleRate::MEDIA.hz();
+    SampleSpec { format: SampleFormat::Float32Le, channels: CHANNELS as u8, sample_rate }
+}
+
 fn sink() -> SinkInfo {
-    let mut sink = SinkInfo::new_dummy(0);
-    sink.name = text(SINK_NAME);
-    sink.description = Some(text("Antiphon"));
-    sink
+    SinkInfo {
+        name: text(SINK_NAME),
+        description: Some(text("Antiphon")),
+        sample_spec: spec(),
+        // One without volume of its own, which is the sound server's to apply.
+        ..SinkInfo::new_dummy(0)
+    }
 }

@@ -74,13 +74,19 @@ pub fn gather(paths: &[PathBuf]) -> Gathered {
 
 /// What a playlist says of one entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Written {
+pub(crate) struct Written {
     /// A path or an address, in the encoding of the file.
-    place: Vec<u8>,
-    title: Option<String>,
+    pub place: Vec<u8>,
+    pub title: Option<String>,
 }
 
 type Parse = fn(&[u8]) -> Vec<Written>;
+
+/// What is written in a playlist of either kind; whether any of it is there is not looked at.
+pub(crate) fn written(bytes: &[u8]) -> Vec<Written> {
+    let is_pls = lines(bytes).next().is_some_and(|line| line.eq_ignore_ascii_case(b"[playlist]"));
+    if is_pls { pls::parse(bytes) } else { m3u::parse(bytes) }
+}
 
 fn parser_of(path: &Path) -> Option<Parse> {
     match path.extension()?.to_ascii_lowercase().as_bytes() {
@@ -175,7 +181,7 @@ fn unescaped(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// UTF-8, or what old lists are written in: ISO 8859-1, whose bytes are Unicode's first characters.
-fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     match std::str::from_utf8(bytes) {
         Ok(text) => text.to_owned(),
         Err(_) => bytes.iter().map(|&byte| char::from(byte)).collect(),

@@ -1,7 +1,7 @@
 //! One connection to the sound server: commands and sound out, answers and news in, never blocking by itself.
 
 use std::ffi::CString;
-use std::io::{self, Cursor, Read, Write};
+use std::io::{self, Cursor};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
@@ -10,11 +10,12 @@ use antiphon_base::Span;
 use antiphon_net::raw_now;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use pulseaudio::protocol::{
-    self, AuthParams, AuthReply, Command, CommandReply, DESCRIPTOR_SIZE, Descriptor, DescriptorFlags,
-    MAX_MEMBLOCKQ_LENGTH, MIN_VERSION, Prop, Props, PulseError, SetClientNameReply, TagStructReader,
+    self, AuthParams, AuthReply, Command, CommandReply, Descriptor, DescriptorFlags, MIN_VERSION, Prop,
+    Props, ProtocolError, PulseError, SetClientNameReply, TagStructReader,
 };
 
 use super::place;
+use super::wire::Wire;
 
 /// Why the sound server cannot be used, or no longer.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +40,12 @@ pub enum ServerError {
     Io(#[from] io::Error),
 }
 
+impl From<ProtocolError> for ServerError {
+    fn from(error: ProtocolError) -> Self {
+        Self::Nonsense(error.to_string())
+    }
+}
+
 fn tried(places: &[(PathBuf, io::Error)]) -> String {
     if places.is_empty() {
         return ": PULSE_SERVER names none on this machine".into();
@@ -49,13 +56,6 @@ fn tried(places: &[(PathBuf, io::Error)]) -> String {
 
 /// How long an answer may take: a server that pauses for longer has stopped, and people wait for nothing longer.
 const PATIENCE: Span = Span::from_s(2);
-
-/// What may wait to be written: as much as a server holds of one stream at most. It asks before it is sent sound, so
-/// more means that it does not read.
-const MOST_WAITING: usize = MAX_MEMBLOCKQ_LENGTH;
-
-/// Read at once: some messages of sound.
-const READ: usize = 64 * 1_024;
 
 /// A message from the server.
 #[derive(Debug)]
@@ -72,11 +72,7 @@ pub(crate) enum Message {
 
 /// A connection that has introduced itself.
 pub(crate) struct Connection {
-    socket: UnixStream,
-    inbox: Vec<u8>,
-    /// How much of `inbox` is done with.
-    taken: usize,
-    outbox: Vec<u8>,
+    wire: Wire,
     version: u16,
     next_seq: u32,
 }
@@ -96,9 +92,7 @@ impl Connection {
     }
 
     fn introduce(socket: UnixStream) -> Result<Self, ServerError> {
-        socket.set_nonblocking(true)?;
-        let (inbox, outbox) = (Vec::new(), Vec::new());
-        let mut connection = Self { socket, inbox, taken: 0, outbox, version: place::VERSION, next_seq: 0 };
+        let mut connection = Self { wire: Wire::new(socket)?, version: place::VERSION, next_seq: 0 };
         let auth = AuthParams {
             version: place::VERSION,
             supports_shm: false,
@@ -139,9 +133,7 @@ impl Connection {
 
     /// Takes an answer apart.
     pub fn read<R: CommandReply>(&self, body: &[u8]) -> Result<R, ServerError> {
-        TagStructReader::new(&mut Cursor::new(body), self.version)
-            .read()
-            .map_err(|error| ServerError::Nonsense(error.to_string()))
+        Ok(TagStructReader::new(&mut Cursor::new(body), self.version).read()?)
     }
 
     /// Sends a command; the number that its answer will have.
@@ -150,9 +142,8 @@ impl Connection {
         // The topmost number is the one of news.
         self.next_seq = (seq + 1) % u32::MAX;
         let version = self.version;
-        protocol::write_command_message(&mut self.outbox, seq, command, version)
-            .map_err(|error| ServerError::Nonsense(error.to_string()))?;
-        self.flush()?;
+        protocol::write_command_message(self.wire.outbox(), seq, command, version)?;
+        self.wire.flush()?;
         Ok(seq)
     }
 
@@ -160,89 +151,39 @@ impl Connection {
     pub fn send_sound(&mut self, channel: u32, bytes: &[u8]) -> Result<(), ServerError> {
         let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         let head = Descriptor { length, channel, offset: 0, flags: DescriptorFlags::empty() };
-        protocol::write_descriptor(&mut self.outbox, &head)
-            .map_err(|error| ServerError::Nonsense(error.to_string()))?;
-        self.outbox.extend_from_slice(bytes);
-        self.flush()
+        protocol::write_descriptor(self.wire.outbox(), &head)?;
+        self.wire.outbox().extend_from_slice(bytes);
+        self.wire.flush()
     }
 
     /// Sleeps until something came, or until `timeout`; writes what waits.
     pub fn wait(&mut self, timeout: Span) -> Result<(), ServerError> {
         let mut wanted = PollFlags::POLLIN;
-        wanted.set(PollFlags::POLLOUT, !self.outbox.is_empty());
+        wanted.set(PollFlags::POLLOUT, self.wire.is_writing());
         // Rounded up: a wait of less than a millisecond is not worth spinning.
         let ms = u16::try_from((timeout.as_ns() / 1_000_000 + 1).clamp(0, i64::from(u16::MAX)));
-        let mut fds = [PollFd::new(self.socket.as_fd(), wanted)];
+        let mut fds = [PollFd::new(self.wire.socket().as_fd(), wanted)];
         match poll(&mut fds, PollTimeout::from(ms.unwrap_or(u16::MAX))) {
             Err(errno) if errno != nix::errno::Errno::EINTR => return Err(io::Error::from(errno).into()),
             _ => {}
         }
-        self.flush()?;
-        self.receive()
+        self.wire.flush()?;
+        self.wire.receive()
     }
 
     /// The next message that has come whole; those of kinds that are not known here are left out.
     pub fn next(&mut self) -> Result<Option<Message>, ServerError> {
-        loop {
-            let rest = &self.inbox[self.taken..];
-            if rest.len() < DESCRIPTOR_SIZE {
-                break;
-            }
-            let head = protocol::read_descriptor(&mut &rest[..DESCRIPTOR_SIZE])
-                .map_err(|error| ServerError::Nonsense(error.to_string()))?;
-            let length = head.length as usize;
-            if length > MAX_MEMBLOCKQ_LENGTH {
-                return Err(ServerError::Nonsense(format!("a message of {length} bytes")));
-            }
-            let Some(payload) = rest.get(DESCRIPTOR_SIZE..DESCRIPTOR_SIZE + length) else { break };
-            let message = if head.channel == u32::MAX {
-                command(payload, self.version)
+        while let Some((channel, bytes)) = self.wire.next()? {
+            let message = if channel == u32::MAX {
+                command(&bytes, self.version)
             } else {
-                Some(Message::Sound { channel: head.channel, bytes: payload.to_vec() })
+                Some(Message::Sound { channel, bytes })
             };
-            self.taken += DESCRIPTOR_SIZE + length;
             if message.is_some() {
                 return Ok(message);
             }
         }
-        self.inbox.drain(..self.taken);
-        self.taken = 0;
         Ok(None)
-    }
-
-    fn flush(&mut self) -> Result<(), ServerError> {
-        while !self.outbox.is_empty() {
-            match self.socket.write(&self.outbox) {
-                Ok(0) => return Err(ServerError::Gone),
-                Ok(n) => drop(self.outbox.drain(..n)),
-                Err(error) => match error.kind() {
-                    io::ErrorKind::WouldBlock if self.outbox.len() <= MOST_WAITING => return Ok(()),
-                    io::ErrorKind::WouldBlock => return Err(ServerError::Silent),
-                    io::ErrorKind::Interrupted => {}
-                    io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => {
-                        return Err(ServerError::Gone);
-                    }
-                    _ => return Err(error.into()),
-                },
-            }
-        }
-        Ok(())
-    }
-
-    fn receive(&mut self) -> Result<(), ServerError> {
-        let mut block = [0; READ];
-        match self.socket.read(&mut block) {
-            Ok(0) => Err(ServerError::Gone),
-            Ok(n) => {
-                self.inbox.extend_from_slice(&block[..n]);
-                Ok(())
-            }
-            Err(error) => match error.kind() {
-                io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => Ok(()),
-                io::ErrorKind::ConnectionReset => Err(ServerError::Gone),
-                _ => Err(error.into()),
-            },
-        }
     }
 }
 

@@ -1,10 +1,12 @@
 //! The desktop's sound server: PulseAudio's native protocol, which PipeWire speaks as well.
 //!
-//! What is asked of a server is here: where it is, a connection, its devices. What streams do is beside what they
+//! What is asked of a server is here: where it is, messages, a connection, its devices. What streams do is beside what they
 //! are for. Messages are encoded by the crate `pulseaudio`; its client is not used, since it tells nothing of
 //! streams that were moved, killed or ran dry, and takes no time stamps.
 
 mod place;
+
+mod wire;
 
 mod connection;
 
@@ -14,3 +16,4 @@ pub use connection::ServerError;
 pub(crate) use connection::{Connection, Message, text};
 pub use device::{OutputDevice, output_devices};
 pub(crate) use device::{Server, find_sink, find_source, sinks, sources};
+pub(crate) use wire::Wire;

@@ -184,11 +184,12 @@ impl Stream {
     }
 
     fn look_at_lateness(&mut self) -> Result<(), Failure> {
+        // Before the hub has said what it holds, nothing is known.
+        let Some(held) = self.place.held_us.map(Span::from_us) else { return Ok(()) };
         let Some((lateness, told)) = &mut self.lateness else { return Ok(()) };
         if told.is_none_or(|told| told.elapsed() >= LATENESS) {
             *told = Some(Instant::now());
             let hub = Span::from_us(self.client.status()?.hub.latency_us);
-            let held = Span::from_us(self.place.held_us.unwrap_or(0));
             lateness.set(hub + held + ON_THE_WAY);
         }
         Ok(())

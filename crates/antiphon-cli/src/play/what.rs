@@ -98,6 +98,7 @@ impl What {
                 Ok(Programme { source: opened(&spec)?, pace: SourcePace::Pulled, lateness: None })
             }
             Self::Device(uri) => {
+                refuse_unbuilt(&uri)?;
                 let reopen: Reopen = Box::new({
                     let uri = uri.clone();
                     move || capture::open(&uri, None)
@@ -130,6 +131,16 @@ fn opened(spec: &SourceSpec) -> Result<Source, Failure> {
         }
         failure
     })
+}
+
+/// What has no driver here comes through a recorder's pipe.
+fn refuse_unbuilt(uri: &InputUri) -> Result<(), Failure> {
+    match uri.recorder(2) {
+        Some(recorder) => Err(Failure::failed(format!(
+            "{uri} is not built into this program yet: {recorder} | antiphon play - --format s16le:48000:2"
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// A device that plays what it is played would ring for ever; and the default device may become that one at any time.
@@ -170,6 +181,16 @@ mod tests {
         let path = dir.path().join("spotify");
         nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
         assert_eq!(What::named(&path, None), What::Pipe(SourceSpec::Pipe { path, format: PIPE_FORMAT }));
+    }
+
+    #[test]
+    fn a_device_without_a_driver_is_answered_with_a_command_that_plays_it() {
+        let said = refuse_unbuilt(&InputUri::Alsa("hw:1".into())).unwrap_err().message;
+        assert!(
+            said.contains("arecord -D hw:1") && said.contains("-c 2 | antiphon play - --format"),
+            "{said}"
+        );
+        assert!(refuse_unbuilt(&InputUri::Pulse(String::new())).is_ok());
     }
 
     #[test]

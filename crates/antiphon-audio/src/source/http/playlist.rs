@@ -1,6 +1,7 @@
 //! A radio's playlist: a few lines that say where its stream is.
 
 use super::refusal::Refusal;
+use crate::playlist;
 
 /// Bytes of a playlist: those of stations have some hundred; more is something else.
 pub(super) const MOST_BYTES: u64 = 64 << 10;
@@ -31,24 +32,13 @@ fn marked(head: &[u8]) -> bool {
 ///
 /// # Errors
 /// It is one of pieces (HLS), or there is no address in it.
-pub(super) fn addresses(text: &[u8], base: &str) -> Result<Vec<String>, Refusal> {
-    let text = String::from_utf8_lossy(text);
-    let text = text.trim_start_matches('\u{feff}');
-    if text.lines().any(|line| line.starts_with("#EXT-X-")) {
+pub(super) fn addresses(bytes: &[u8], base: &str) -> Result<Vec<String>, Refusal> {
+    if playlist::text(bytes).lines().any(|line| line.starts_with("#EXT-X-")) {
         return Err(Refusal::Pieces);
     }
-    let is_pls = text.trim_start().get(..10).is_some_and(|head| head.eq_ignore_ascii_case("[playlist]"));
-    let line = |line: &str| -> Option<String> {
-        let line = line.trim();
-        if is_pls {
-            let (key, value) = line.split_once('=')?;
-            let numbered = key.trim().to_ascii_lowercase();
-            return numbered.starts_with("file").then(|| value.trim().to_owned());
-        }
-        (!line.starts_with('#')).then(|| line.to_owned())
-    };
-    let found = text.lines().filter_map(line).filter(|address| !address.is_empty());
-    let found: Vec<String> = found.filter_map(|address| joined(base, &address)).take(MOST_TRIED).collect();
+    let written = playlist::written(bytes).into_iter();
+    let found = written.filter_map(|entry| joined(base, &playlist::text(&entry.place)));
+    let found: Vec<String> = found.take(MOST_TRIED).collect();
     if found.is_empty() { Err(Refusal::NoAddress) } else { Ok(found) }
 }
 
