@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use antiphon_api::{Client, LocalReply, LocalRequest, SpeakerStatus, local};
 
 /// A machine that compiles beside the tests may keep a process waiting for seconds, and a clock uncertain for longer.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A process that is killed when the test is over.
 pub struct Process(pub Child);

@@ -4,6 +4,7 @@ use std::f64::consts::TAU;
 use std::io::Write;
 use std::path::Path;
 
+use crate::conclusive::unless_the_machine_stands_still;
 use crate::house::{House, Process, eventually, sleep_ms};
 use crate::sound_server::SoundServer;
 
@@ -116,57 +117,65 @@ fn desktop_is_heard(server: &SoundServer) {
 
 #[test]
 fn what_programs_play_to_the_device_called_antiphon_is_heard_on_two_speakers() {
-    let Some(server) = SoundServer::pulseaudio() else { return };
-    desktop_is_heard(&server);
+    unless_the_machine_stands_still(|| {
+        let Some(server) = SoundServer::pulseaudio() else { return };
+        desktop_is_heard(&server);
+    });
 }
 
 #[test]
 fn on_pipewire_too_the_desktop_is_heard_on_two_speakers() {
-    let Some(server) = SoundServer::pipewire() else { return };
-    desktop_is_heard(&server);
+    unless_the_machine_stands_still(|| {
+        let Some(server) = SoundServer::pipewire() else { return };
+        desktop_is_heard(&server);
+    });
 }
 
 #[test]
 fn what_a_source_of_the_sound_server_hears_is_played_and_goes_on_after_it_was_away() {
-    let Some(server) = SoundServer::pulseaudio() else { return };
-    server.load(OUT);
-    let line = "module-null-sink sink_name=line rate=44100 channels=2";
-    let module = server.load(line);
-    let house = house(&server);
-    let file = house.path("tones.wav");
-    write_tones(&file, 180);
-    let program = server.play(&file, "line");
-    let player = plays(&house, "pulse:line.monitor");
-    eventually("it is heard", || records(&server, &house, "first.raw", 500).0 > 0);
-    eventually("it is heard for long", || is_heard_for_long(&server, &house));
-    drop(program);
-    server.pactl(&["unload-module", &module]).unwrap();
-    sleep_ms(500);
-    server.load(line);
-    let program = server.play(&file, "line");
-    eventually("it is heard again", || records(&server, &house, "again.raw", 500).0 > 2);
-    drop(program);
-    player.interrupt();
+    unless_the_machine_stands_still(|| {
+        let Some(server) = SoundServer::pulseaudio() else { return };
+        server.load(OUT);
+        let line = "module-null-sink sink_name=line rate=44100 channels=2";
+        let module = server.load(line);
+        let house = house(&server);
+        let file = house.path("tones.wav");
+        write_tones(&file, 180);
+        let program = server.play(&file, "line");
+        let player = plays(&house, "pulse:line.monitor");
+        eventually("it is heard", || records(&server, &house, "first.raw", 500).0 > 0);
+        eventually("it is heard for long", || is_heard_for_long(&server, &house));
+        drop(program);
+        server.pactl(&["unload-module", &module]).unwrap();
+        sleep_ms(500);
+        server.load(line);
+        let program = server.play(&file, "line");
+        eventually("it is heard again", || records(&server, &house, "again.raw", 500).0 > 2);
+        drop(program);
+        player.interrupt();
+    });
 }
 
 #[test]
 fn a_pipe_is_silent_while_its_writer_pauses_and_goes_on_with_the_next_writer() {
-    let Some(server) = SoundServer::pulseaudio() else { return };
-    server.load(OUT);
-    let house = house(&server);
-    let path = house.path("pipe");
-    nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
-    let player = plays(&house, path.to_str().unwrap());
-    for name in ["first", "second"] {
-        let bytes: Vec<u8> =
-            tones(44_100, 4).iter().flat_map(|x| ((x * 32_767.0) as i16).to_le_bytes()).collect();
-        let to = path.clone();
-        let writer = std::thread::spawn(move || {
-            std::fs::File::options().write(true).open(to).unwrap().write_all(&bytes).unwrap();
-        });
-        eventually("it is heard", || records(&server, &house, name, 500).0 > 2);
-        writer.join().unwrap();
-        eventually("then it is silent", || records(&server, &house, name, 500).1 >= 3);
-    }
-    player.interrupt();
+    unless_the_machine_stands_still(|| {
+        let Some(server) = SoundServer::pulseaudio() else { return };
+        server.load(OUT);
+        let house = house(&server);
+        let path = house.path("pipe");
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let player = plays(&house, path.to_str().unwrap());
+        for name in ["first", "second"] {
+            let bytes: Vec<u8> =
+                tones(44_100, 4).iter().flat_map(|x| ((x * 32_767.0) as i16).to_le_bytes()).collect();
+            let to = path.clone();
+            let writer = std::thread::spawn(move || {
+                std::fs::File::options().write(true).open(to).unwrap().write_all(&bytes).unwrap();
+            });
+            eventually("it is heard", || records(&server, &house, name, 500).0 > 2);
+            writer.join().unwrap();
+            eventually("then it is silent", || records(&server, &house, name, 500).1 >= 3);
+        }
+        player.interrupt();
+    });
 }

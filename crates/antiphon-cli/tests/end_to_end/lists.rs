@@ -5,6 +5,7 @@ use std::path::Path;
 use antiphon_api::{ProgrammeState, ProgrammeStatus, TrackPlace};
 use antiphon_measure::recording::Recording;
 
+use crate::conclusive::unless_the_machine_stands_still;
 use crate::house::{House, Process, eventually, sleep_ms, write_tones};
 
 const HZ: f64 = 443.7;
@@ -77,98 +78,104 @@ fn three_parts_are_played() -> Option<(House, Recording)> {
 
 #[test]
 fn a_recording_that_was_cut_into_files_is_heard_as_one() {
-    let (house, recording) =
-        (0..4).find_map(|_| three_parts_are_played()).expect("a machine that does not stall");
-    let samples = &recording.samples;
-    // Six seconds without a hole: every hundredth of a second of it is loud.
-    let is_loud = |block: &[f32]| block.iter().any(|sample| f64::from(sample.abs()) > 0.9 * AMPLITUDE);
-    let loud: Vec<bool> = samples.chunks(480).map(is_loud).collect();
-    let (first, last) = (loud.iter().position(|l| *l).unwrap(), loud.iter().rposition(|l| *l).unwrap());
-    assert!(loud[first..=last].iter().all(|loud| *loud), "it falls silent between its files");
-    assert!(
-        (595..=601).contains(&(last + 1 - first)),
-        "it lasts {} hundredths of a second",
-        last + 1 - first
-    );
-    // The tone itself breaks off at its end.
-    let rough = |w: &[f32]| (w[0] - 4.0 * w[1] + 6.0 * w[2] - 4.0 * w[3] + w[4]).abs();
-    let worst = samples[..(last - 1) * 480].windows(5).map(rough).fold(0.0, f32::max);
-    assert!(worst < CLICK, "it clicks: {worst}");
-    let said = house.said("play.log");
-    assert!(said.contains("left out") && said.contains("gone.wav: no such file"), "{said}");
-    let lines: Vec<usize> = ["1/3 part 1", "2/3 The second", "3/3 part 3"]
-        .iter()
-        .map(|line| said.find(line).expect(line))
-        .collect();
-    assert!(lines.is_sorted(), "{said}");
+    unless_the_machine_stands_still(|| {
+        let (house, recording) =
+            (0..2).find_map(|_| three_parts_are_played()).expect("a machine that does not stall");
+        let samples = &recording.samples;
+        // Six seconds without a hole: every hundredth of a second of it is loud.
+        let is_loud = |block: &[f32]| block.iter().any(|sample| f64::from(sample.abs()) > 0.9 * AMPLITUDE);
+        let loud: Vec<bool> = samples.chunks(480).map(is_loud).collect();
+        let (first, last) = (loud.iter().position(|l| *l).unwrap(), loud.iter().rposition(|l| *l).unwrap());
+        assert!(loud[first..=last].iter().all(|loud| *loud), "it falls silent between its files");
+        assert!(
+            (595..=601).contains(&(last + 1 - first)),
+            "it lasts {} hundredths of a second",
+            last + 1 - first
+        );
+        // The tone itself breaks off at its end.
+        let rough = |w: &[f32]| (w[0] - 4.0 * w[1] + 6.0 * w[2] - 4.0 * w[3] + w[4]).abs();
+        let worst = samples[..(last - 1) * 480].windows(5).map(rough).fold(0.0, f32::max);
+        assert!(worst < CLICK, "it clicks: {worst}");
+        let said = house.said("play.log");
+        assert!(said.contains("left out") && said.contains("gone.wav: no such file"), "{said}");
+        let lines: Vec<usize> = ["1/3 part 1", "2/3 The second", "3/3 part 3"]
+            .iter()
+            .map(|line| said.find(line).expect(line))
+            .collect();
+        assert!(lines.is_sorted(), "{said}");
+    });
 }
 
 #[test]
 fn next_previous_and_seek_are_of_the_track_that_is_heard_also_after_a_hub_that_died() {
-    let mut house = House::new();
-    std::fs::create_dir(house.path("music")).unwrap();
-    for name in ["1.wav", "2.wav", "10.wav"] {
-        write_tones(&house.path(&format!("music/{name}")), 40, (HZ, HZ), AMPLITUDE);
-    }
-    let _speaker = house.speaker("a", "+40");
-    let folder = house.path("music");
-    let mut player = start(&house, &[folder.to_str().unwrap()]);
-    hears(&house, 1);
-    house.order(&["ctl", "next"]);
-    assert!(hears(&house, 2) < 10.0);
-    assert_eq!(programme(&house).title, "2");
-    house.order(&["ctl", "seek", "20s"]);
-    eventually("it is there", || (20.0..30.0).contains(&hears(&house, 2)));
-    // Later than three seconds: the beginning of the same. Then the one before.
-    house.order(&["ctl", "previous"]);
-    eventually("it is at the beginning", || hears(&house, 2) < 10.0);
-    house.order(&["ctl", "pause"]);
-    house.order(&["ctl", "seek", "1s"]);
-    house.order(&["ctl", "prev"]);
-    eventually("a pause stays one", || {
-        let told = programme(&house);
-        number(&told) == Some(1) && told.state == ProgrammeState::Paused && told.title == "1"
+    unless_the_machine_stands_still(|| {
+        let mut house = House::new();
+        std::fs::create_dir(house.path("music")).unwrap();
+        for name in ["1.wav", "2.wav", "10.wav"] {
+            write_tones(&house.path(&format!("music/{name}")), 40, (HZ, HZ), AMPLITUDE);
+        }
+        let _speaker = house.speaker("a", "+40");
+        let folder = house.path("music");
+        let mut player = start(&house, &[folder.to_str().unwrap()]);
+        hears(&house, 1);
+        house.order(&["ctl", "next"]);
+        assert!(hears(&house, 2) < 10.0);
+        assert_eq!(programme(&house).title, "2");
+        house.order(&["ctl", "seek", "20s"]);
+        eventually("it is there", || (20.0..30.0).contains(&hears(&house, 2)));
+        // Later than three seconds: the beginning of the same. Then the one before.
+        house.order(&["ctl", "previous"]);
+        eventually("it is at the beginning", || hears(&house, 2) < 10.0);
+        house.order(&["ctl", "pause"]);
+        house.order(&["ctl", "seek", "1s"]);
+        house.order(&["ctl", "prev"]);
+        eventually("a pause stays one", || {
+            let told = programme(&house);
+            number(&told) == Some(1) && told.state == ProgrammeState::Paused && told.title == "1"
+        });
+        house.order(&["ctl", "resume"]);
+        hears(&house, 1);
+        house.order(&["ctl", "next"]);
+        house.order(&["ctl", "seek", "30s"]);
+        eventually("it is there", || hears(&house, 2) >= 30.0);
+        sleep_ms(500);
+        house.kill_hub();
+        eventually("the player notices", || house.said("play.log").contains("the hub is gone"));
+        house.start_hub();
+        let position = hears(&house, 2);
+        assert!((29.9..40.0).contains(&position), "{position}");
+        // Over the end of the second, to the last, behind which there is the end.
+        assert!(hears(&house, 3) < 10.0);
+        house.order(&["ctl", "next"]);
+        assert_eq!(player.end(), Some(0), "{}", house.said("play.log"));
     });
-    house.order(&["ctl", "resume"]);
-    hears(&house, 1);
-    house.order(&["ctl", "next"]);
-    house.order(&["ctl", "seek", "30s"]);
-    eventually("it is there", || hears(&house, 2) >= 30.0);
-    sleep_ms(500);
-    house.kill_hub();
-    eventually("the player notices", || house.said("play.log").contains("the hub is gone"));
-    house.start_hub();
-    let position = hears(&house, 2);
-    assert!((29.9..40.0).contains(&position), "{position}");
-    // Over the end of the second, to the last, behind which there is the end.
-    assert!(hears(&house, 3) < 10.0);
-    house.order(&["ctl", "next"]);
-    assert_eq!(player.end(), Some(0), "{}", house.said("play.log"));
 }
 
 #[test]
 fn files_with_other_channels_follow_after_a_pause_and_can_be_gone_to() {
-    let house = House::new();
-    write_part(&house.path("stereo.wav"), 48_000, (0, 3));
-    let spec = hound::WavSpec {
-        channels: 1,
-        sample_rate: 48_000,
-        bits_per_sample: 16,
-        sample_format: hound::SampleFormat::Int,
-    };
-    let mut mono = hound::WavWriter::create(house.path("mono.wav"), spec).unwrap();
-    (0..144_000).for_each(|n| mono.write_sample((n % 100 * 50) as i16).unwrap());
-    mono.finalize().unwrap();
-    let _speaker = house.speaker("a", "+40");
-    let [stereo, mono] = ["stereo.wav", "mono.wav"].map(|name| house.path(name).display().to_string());
-    let mut player = start(&house, &[&stereo, &mono, &stereo]);
-    hears(&house, 1);
-    hears(&house, 2);
-    hears(&house, 3);
-    house.order(&["ctl", "previous"]);
-    hears(&house, 2);
-    hears(&house, 3);
-    assert_eq!(player.end(), Some(0), "{}", house.said("play.log"));
+    unless_the_machine_stands_still(|| {
+        let house = House::new();
+        write_part(&house.path("stereo.wav"), 48_000, (0, 3));
+        let spec = hound::WavSpec {
+            channels: 1,
+            sample_rate: 48_000,
+            bits_per_sample: 16,
+            sample_format: hound::SampleFormat::Int,
+        };
+        let mut mono = hound::WavWriter::create(house.path("mono.wav"), spec).unwrap();
+        (0..144_000).for_each(|n| mono.write_sample((n % 100 * 50) as i16).unwrap());
+        mono.finalize().unwrap();
+        let _speaker = house.speaker("a", "+40");
+        let [stereo, mono] = ["stereo.wav", "mono.wav"].map(|name| house.path(name).display().to_string());
+        let mut player = start(&house, &[&stereo, &mono, &stereo]);
+        hears(&house, 1);
+        hears(&house, 2);
+        hears(&house, 3);
+        house.order(&["ctl", "previous"]);
+        hears(&house, 2);
+        hears(&house, 3);
+        assert_eq!(player.end(), Some(0), "{}", house.said("play.log"));
+    });
 }
 
 #[test]

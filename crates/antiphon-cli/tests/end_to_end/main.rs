@@ -2,6 +2,8 @@
 
 mod house;
 
+mod conclusive;
+
 mod sentences;
 
 mod playing;

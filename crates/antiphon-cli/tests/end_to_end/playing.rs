@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
+use crate::conclusive::unless_the_machine_stands_still;
 use crate::house::{House, Process, eventually, sleep_ms, write_tones};
 use antiphon_api::{ProgrammeState, SourceCommand, SourceLink, SourceNotice, SourcePace, SourceTarget};
 use antiphon_base::Role;
@@ -107,110 +108,120 @@ fn what_must_be_on_time_runs_before_ordinary_threads_where_the_system_allows_it(
 
 #[test]
 fn nothing_that_is_changed_while_it_plays_clicks_and_a_right_speaker_hears_only_right() {
-    let (a, b) = (0..4).find_map(|_| everything_is_changed()).expect("a machine that does not stall");
-    for (name, recording) in [("a", &a), ("b", &b)] {
-        let (at, size) = roughest(&recording.samples);
-        assert!(size < CLICK, "{name} clicks at {at:.3} s: {size}");
-    }
-    let quarters: Vec<_> = steady(&b.samples).collect();
-    assert!(quarters.len() >= 8, "b was heard for {} quarters of a second", quarters.len());
-    for quarter in quarters {
-        let (left, right) = (amplitude(quarter, LEFT_HZ), amplitude(quarter, RIGHT_HZ));
-        assert!((right / AMPLITUDE - 1.0).abs() < 0.02 && left < 1e-3 * right, "{left} {right}");
-    }
+    unless_the_machine_stands_still(|| {
+        let (a, b) = (0..2).find_map(|_| everything_is_changed()).expect("a machine that does not stall");
+        for (name, recording) in [("a", &a), ("b", &b)] {
+            let (at, size) = roughest(&recording.samples);
+            assert!(size < CLICK, "{name} clicks at {at:.3} s: {size}");
+        }
+        let quarters: Vec<_> = steady(&b.samples).collect();
+        assert!(quarters.len() >= 8, "b was heard for {} quarters of a second", quarters.len());
+        for quarter in quarters {
+            let (left, right) = (amplitude(quarter, LEFT_HZ), amplitude(quarter, RIGHT_HZ));
+            assert!((right / AMPLITUDE - 1.0).abs() < 0.02 && left < 1e-3 * right, "{left} {right}");
+        }
+    });
 }
 
 #[test]
 fn a_hub_that_dies_comes_back_and_playing_goes_on_where_it_was() {
-    let mut house = House::new();
-    write_tones(&house.path("tones.wav"), 60, (LEFT_HZ, RIGHT_HZ), AMPLITUDE);
-    let _speaker = house.speaker("a", "+40");
-    let file = house.path("tones.wav");
-    let mut player = house.start("play.log", &["play", file.to_str().unwrap(), "--left", "a"]);
-    playing(&house);
-    house.order(&["ctl", "seek", "30s"]);
-    playing(&house);
-    let before = house.client().status().unwrap().programme.position_s;
-    house.kill_hub();
-    eventually("the player notices", || house.said("play.log").contains("the hub is gone"));
-    house.start_hub();
-    playing(&house);
-    let after = house.client().status().unwrap().programme.position_s;
-    assert!((before - 0.5..before + 20.0).contains(&after) && after > 29.5, "{before} s, then {after} s");
-    house.order(&["ctl", "stop"]);
-    assert_eq!(player.end(), Some(0), "{}", house.said("play.log"));
+    unless_the_machine_stands_still(|| {
+        let mut house = House::new();
+        write_tones(&house.path("tones.wav"), 60, (LEFT_HZ, RIGHT_HZ), AMPLITUDE);
+        let _speaker = house.speaker("a", "+40");
+        let file = house.path("tones.wav");
+        let mut player = house.start("play.log", &["play", file.to_str().unwrap(), "--left", "a"]);
+        playing(&house);
+        house.order(&["ctl", "seek", "30s"]);
+        playing(&house);
+        let before = house.client().status().unwrap().programme.position_s;
+        house.kill_hub();
+        eventually("the player notices", || house.said("play.log").contains("the hub is gone"));
+        house.start_hub();
+        playing(&house);
+        let after = house.client().status().unwrap().programme.position_s;
+        assert!((before - 0.5..before + 20.0).contains(&after) && after > 29.5, "{before} s, then {after} s");
+        house.order(&["ctl", "stop"]);
+        assert_eq!(player.end(), Some(0), "{}", house.said("play.log"));
+    });
 }
 
 #[test]
 fn of_a_source_of_32_channels_each_speaker_hears_its_own() {
-    let house = House::new();
-    let roles = [("a", 1), ("b", 9), ("c", 32)];
-    let speakers = roles.map(|(name, _)| house.speaker(name, "+40"));
-    let targets = roles.map(|(name, n)| SourceTarget { name: name.into(), role: Some(Role::Channel(n)) });
-    let open = SourceCommand::Open {
-        channels: 32,
-        title: "channels".into(),
-        duration_frames: None,
-        targets: targets.to_vec(),
-        wait_ms: 10_000,
-        seekable: false,
-        first_frame: 0,
-        pace: SourcePace::Stored,
-    };
-    let hz = |channel: usize| 300.0 + 40.0 * channel as f64;
-    let mut link = SourceLink::connect(house.client().hub(), &open).unwrap();
-    let (mut sent, length, mut ended) = (0, 3 * 48_000, false);
-    loop {
-        let run = link.credit().min(length - sent);
-        let sample =
-            |n: usize, channel| AMPLITUDE * (n as f64 * hz(channel) * std::f64::consts::TAU / 48_000.0).sin();
-        let frames = (sent..sent + run).flat_map(|n| (1..=32).map(move |channel| sample(n, channel) as f32));
-        link.push(&frames.collect::<Vec<_>>()).unwrap();
-        sent += run;
-        if sent == length && !std::mem::replace(&mut ended, true) {
-            link.end().unwrap();
+    unless_the_machine_stands_still(|| {
+        let house = House::new();
+        let roles = [("a", 1), ("b", 9), ("c", 32)];
+        let speakers = roles.map(|(name, _)| house.speaker(name, "+40"));
+        let targets = roles.map(|(name, n)| SourceTarget { name: name.into(), role: Some(Role::Channel(n)) });
+        let open = SourceCommand::Open {
+            channels: 32,
+            title: "channels".into(),
+            duration_frames: None,
+            targets: targets.to_vec(),
+            wait_ms: 10_000,
+            seekable: false,
+            first_frame: 0,
+            pace: SourcePace::Stored,
+        };
+        let hz = |channel: usize| 300.0 + 40.0 * channel as f64;
+        let mut link = SourceLink::connect(house.client().hub(), &open).unwrap();
+        let (mut sent, length, mut ended) = (0, 3 * 48_000, false);
+        loop {
+            let run = link.credit().min(length - sent);
+            let sample = |n: usize, channel| {
+                AMPLITUDE * (n as f64 * hz(channel) * std::f64::consts::TAU / 48_000.0).sin()
+            };
+            let frames =
+                (sent..sent + run).flat_map(|n| (1..=32).map(move |channel| sample(n, channel) as f32));
+            link.push(&frames.collect::<Vec<_>>()).unwrap();
+            sent += run;
+            if sent == length && !std::mem::replace(&mut ended, true) {
+                link.end().unwrap();
+            }
+            if let Some(SourceNotice::Done { .. }) = link.poll(Duration::from_millis(20)).unwrap() {
+                break;
+            }
         }
-        if let Some(SourceNotice::Done { .. }) = link.poll(Duration::from_millis(20)).unwrap() {
-            break;
+        speakers.into_iter().for_each(|speaker| assert_eq!(speaker.interrupt(), Some(0)));
+        for (name, own) in roles {
+            let recording = recorded(&house.path(&format!("{name}.wav")));
+            let quarters: Vec<_> = steady(&recording.samples).collect();
+            assert!(quarters.len() >= 4, "{name} was heard for {} quarters of a second", quarters.len());
+            for quarter in quarters {
+                let heard = amplitude(quarter, hz(own.into()));
+                assert!((heard / AMPLITUDE - 1.0).abs() < 0.02, "{name}: {heard}");
+                let others = (1..=32).filter(|channel| *channel != usize::from(own));
+                let loudest = others.map(|channel| amplitude(quarter, hz(channel))).fold(0.0, f64::max);
+                assert!(loudest < 1e-3, "{name} hears another channel at {loudest}");
+            }
         }
-    }
-    speakers.into_iter().for_each(|speaker| assert_eq!(speaker.interrupt(), Some(0)));
-    for (name, own) in roles {
-        let recording = recorded(&house.path(&format!("{name}.wav")));
-        let quarters: Vec<_> = steady(&recording.samples).collect();
-        assert!(quarters.len() >= 4, "{name} was heard for {} quarters of a second", quarters.len());
-        for quarter in quarters {
-            let heard = amplitude(quarter, hz(own.into()));
-            assert!((heard / AMPLITUDE - 1.0).abs() < 0.02, "{name}: {heard}");
-            let others = (1..=32).filter(|channel| *channel != usize::from(own));
-            let loudest = others.map(|channel| amplitude(quarter, hz(channel))).fold(0.0, f64::max);
-            assert!(loudest < 1e-3, "{name} hears another channel at {loudest}");
-        }
-    }
+    });
 }
 
 #[test]
 fn what_comes_through_a_pipe_is_played_and_each_channel_goes_to_its_speaker() {
-    let house = House::new();
-    let speakers = [house.speaker("a", "+40"), house.speaker("b", "-25")];
-    let args = ["play", "-", "--format", "s16le:48000:2", "--left", "a", "--right", "b"];
-    let mut player = Process(house.antiphon(&args).stdin(Stdio::piped()).spawn().unwrap());
-    let mut pipe = player.0.stdin.take().unwrap();
-    for n in 0..3 * 48_000 {
-        for hz in [LEFT_HZ, RIGHT_HZ] {
-            let sample = AMPLITUDE * (f64::from(n) * hz * std::f64::consts::TAU / 48_000.0).sin();
-            pipe.write_all(&((sample * 32_767.0) as i16).to_le_bytes()).unwrap();
+    unless_the_machine_stands_still(|| {
+        let house = House::new();
+        let speakers = [house.speaker("a", "+40"), house.speaker("b", "-25")];
+        let args = ["play", "-", "--format", "s16le:48000:2", "--left", "a", "--right", "b"];
+        let mut player = Process(house.antiphon(&args).stdin(Stdio::piped()).spawn().unwrap());
+        let mut pipe = player.0.stdin.take().unwrap();
+        for n in 0..3 * 48_000 {
+            for hz in [LEFT_HZ, RIGHT_HZ] {
+                let sample = AMPLITUDE * (f64::from(n) * hz * std::f64::consts::TAU / 48_000.0).sin();
+                pipe.write_all(&((sample * 32_767.0) as i16).to_le_bytes()).unwrap();
+            }
         }
-    }
-    drop(pipe);
-    assert_eq!(player.end(), Some(0));
-    speakers.into_iter().for_each(|speaker| assert_eq!(speaker.interrupt(), Some(0)));
-    for (name, own, other) in [("a", LEFT_HZ, RIGHT_HZ), ("b", RIGHT_HZ, LEFT_HZ)] {
-        let recording = recorded(&house.path(&format!("{name}.wav")));
-        let quarters: Vec<_> = steady(&recording.samples).collect();
-        assert!(quarters.len() >= 4, "{name} was heard for {} quarters of a second", quarters.len());
-        for quarter in quarters {
-            assert!(amplitude(quarter, other) < 1e-3 * amplitude(quarter, own), "{name}");
+        drop(pipe);
+        assert_eq!(player.end(), Some(0));
+        speakers.into_iter().for_each(|speaker| assert_eq!(speaker.interrupt(), Some(0)));
+        for (name, own, other) in [("a", LEFT_HZ, RIGHT_HZ), ("b", RIGHT_HZ, LEFT_HZ)] {
+            let recording = recorded(&house.path(&format!("{name}.wav")));
+            let quarters: Vec<_> = steady(&recording.samples).collect();
+            assert!(quarters.len() >= 4, "{name} was heard for {} quarters of a second", quarters.len());
+            for quarter in quarters {
+                assert!(amplitude(quarter, other) < 1e-3 * amplitude(quarter, own), "{name}");
+            }
         }
-    }
+    });
 }
