@@ -1,5 +1,6 @@
 //! `antiphon hub`
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -8,7 +9,8 @@ use antiphon_hub::{HubDaemon, HubHandle, HubOptions};
 use crate::args::HubArgs;
 use crate::exit::{Exit, Failure};
 use crate::members::{Manner, Members};
-use crate::{dirs, members, signals, terminal};
+use crate::services::HubServices;
+use crate::{dirs, members, services, signals, terminal};
 
 /// How often the hub looks whether it is asked to stop, or has failed.
 const LOOK: Duration = Duration::from_millis(50);
@@ -61,6 +63,7 @@ fn saved_speakers(hub: &HubHandle, open: bool) -> Option<Members> {
 
 fn options(args: HubArgs) -> Result<HubOptions, Failure> {
     let name = args.name.unwrap_or_else(dirs::machine_name);
+    let services = HubServices::new(&services::music(&args.music), &dirs::state()?);
     Ok(HubOptions {
         listen: args.listen,
         name,
@@ -69,5 +72,6 @@ fn options(args: HubArgs) -> Result<HubOptions, Failure> {
         state_dir: dirs::state()?,
         runtime_dir: dirs::runtime()?,
         mdns: !args.no_mdns,
+        services: Some(Arc::new(services)),
     })
 }

@@ -17,6 +17,7 @@ use crate::http::{Shared, router, serve};
 use crate::local::{LocalDoor, reachable};
 use crate::media::{Event, Media};
 use crate::options::{HubError, HubOptions};
+use crate::services::Services;
 use crate::state::{Store, random_bytes};
 
 /// Changes of settings that may wait for the disk: as many as a hub has speakers.
@@ -36,6 +37,7 @@ pub struct HubDaemon;
 pub struct HubHandle {
     listen: SocketAddr,
     media: Media,
+    services: Option<Arc<dyn Services>>,
     threads: Vec<JoinHandle<()>>,
     stop_control: Option<oneshot::Sender<()>>,
     _announcement: Option<discovery::Announcement>,
@@ -64,13 +66,25 @@ impl HubDaemon {
         let (events, queue) = mpsc::channel(EVENTS);
         let hub_id = store.identity().speaker_id().to_string();
         let (media, media_thread) = Media::start(config, port, events)?;
-        let shared =
-            Shared::new(media.clone(), store.clone(), options.name.clone(), options.open, clock, listen);
+        let services = options.services.clone();
+        let shared = Shared::new(
+            media.clone(),
+            store.clone(),
+            options.name.clone(),
+            options.open,
+            clock,
+            listen,
+            services.clone(),
+        );
         let (stop_control, stopped) = oneshot::channel();
         let control_thread = spawn_control(control, Arc::new(shared), keep_settings(store, queue), stopped)?;
+        if let Some(services) = &services {
+            services.begin(reachable(listen), Arc::new(|_| {}));
+        }
         Ok(HubHandle {
             listen,
             media,
+            services,
             threads: vec![media_thread, control_thread],
             stop_control: Some(stop_control),
             _announcement: options.mdns.then(|| announce(&options.name, listen, &hub_id)).flatten(),
@@ -103,6 +117,10 @@ impl HubHandle {
 
 impl Drop for HubHandle {
     fn drop(&mut self) {
+        // While the hub still answers: players end as they do for everybody.
+        if let Some(services) = &self.services {
+            services.end();
+        }
         // Already ended: there is nobody to tell.
         let _ = self.media.tell(crate::media::Core::shut_down);
         if let Some(stop) = self.stop_control.take() {

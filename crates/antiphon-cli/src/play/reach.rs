@@ -42,6 +42,12 @@ impl Reach {
         Ok((reach, client))
     }
 
+    /// The hub at this address and no other.
+    pub fn at(hub: HubAddress) -> (Self, Client) {
+        let client = Client::new(hub.clone());
+        (Self { named: Some(hub), latency: None, members: None, own: None }, client)
+    }
+
     /// Whether the hub is inside this program.
     pub fn is_own(&self) -> bool {
         self.own.is_some()
@@ -99,6 +105,7 @@ fn start(latency: Span) -> Result<HubHandle, Failure> {
             state_dir: dirs::state()?,
             runtime_dir: dirs::runtime()?,
             mdns: true,
+            services: None,
         })
     };
     // Speakers that search find it at any port.

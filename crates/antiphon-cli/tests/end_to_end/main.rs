@@ -31,3 +31,5 @@ mod inputs;
 mod miio;
 
 mod radio;
+
+mod services;

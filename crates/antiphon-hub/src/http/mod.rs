@@ -15,6 +15,8 @@ mod session;
 
 mod source;
 
+mod services;
+
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
@@ -30,9 +32,12 @@ use axum::routing::{delete, get, patch, post, put};
 use tokio::sync::{self, Semaphore};
 
 use crate::media::Media;
+use crate::services::Services;
 use crate::state::Store;
+use services::Desk;
 
 pub use server::serve;
+pub use services::MAX_UPLOAD;
 
 /// Longest body of a request: the longest real one is under 200 bytes.
 const MAX_BODY: usize = 16 * 1024;
@@ -65,6 +70,8 @@ pub struct Shared {
     pub code: Mutex<Option<PairingCode>>,
     /// Calibrations are changed one after the other: disk and speakers must agree on which was last.
     pub calibrating: sync::Mutex<()>,
+    /// What the hub does besides.
+    pub desk: Desk,
     handshakes: Semaphore,
     sources: Arc<Semaphore>,
 }
@@ -78,6 +85,7 @@ impl Shared {
         open: bool,
         clock_id: ClockId,
         listen: SocketAddr,
+        services: Option<Arc<dyn Services>>,
     ) -> Self {
         let handshakes = Semaphore::new(MAX_HANDSHAKES);
         let sources = Arc::new(Semaphore::new(MAX_SOURCES));
@@ -90,6 +98,7 @@ impl Shared {
             listen,
             code: Mutex::new(None),
             calibrating: sync::Mutex::new(()),
+            desk: Desk::new(services),
             handshakes,
             sources,
         }
@@ -115,6 +124,9 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .route("/calibration/{name}", delete(calibration::undo_one))
         .route("/pairing-code", post(requests::pairing_code))
         .route("/source", get(source::upgrade))
+        .merge(services::reading())
+        .merge(services::playing())
+        .merge(services::working())
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(from_fn(guard::this_machine_only));
     Router::new()
