@@ -19,6 +19,8 @@ mod calibration;
 
 mod source;
 
+mod events;
+
 pub mod local;
 
 pub mod session;
@@ -56,6 +58,7 @@ pub use control::{
     Health, LatencyRequest, PairingCodeReply, SeekTo, SpeakerPatch, TransportAction, TransportRequest,
 };
 pub use error::{ErrorBody, ErrorCode};
+pub use events::EventMessage;
 pub use local::{LocalReply, LocalRequest};
 pub use source::{MAX_TARGETS, SourceCommand, SourceNotice, SourcePace, SourceTarget};
 pub use source_link::SourceLink;

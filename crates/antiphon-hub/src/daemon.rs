@@ -13,7 +13,7 @@ use antiphon_proto::session::PROTOCOL;
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::http::{Shared, router, serve};
+use crate::http::{Shared, router, serve, watch_status};
 use crate::local::{LocalDoor, reachable};
 use crate::media::{Event, Media};
 use crate::options::{HubError, HubOptions};
@@ -170,7 +170,8 @@ fn run_control(
     runtime.block_on(async move {
         let keeper = tokio::spawn(keeper);
         tokio::select! {
-            () = serve(listener, router(shared)) => {}
+            () = serve(listener, router(shared.clone())) => {}
+            () = watch_status(shared) => {}
             _ = stopped => {}
         }
         // The keeper ends when the media thread has told it everything; sessions say goodbye meanwhile.

@@ -15,6 +15,8 @@ mod session;
 
 mod source;
 
+pub mod events;
+
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
@@ -32,6 +34,7 @@ use tokio::sync::{self, Semaphore};
 use crate::media::Media;
 use crate::state::Store;
 
+pub use events::watch_status;
 pub use server::serve;
 
 /// Longest body of a request: the longest real one is under 200 bytes.
@@ -65,6 +68,8 @@ pub struct Shared {
     pub code: Mutex<Option<PairingCode>>,
     /// Calibrations are changed one after the other: disk and speakers must agree on which was last.
     pub calibrating: sync::Mutex<()>,
+    /// Where whatever changes is told to pages.
+    pub events: events::Events,
     handshakes: Semaphore,
     sources: Arc<Semaphore>,
 }
@@ -90,6 +95,7 @@ impl Shared {
             listen,
             code: Mutex::new(None),
             calibrating: sync::Mutex::new(()),
+            events: events::Events::new(),
             handshakes,
             sources,
         }
@@ -115,6 +121,7 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .route("/calibration/{name}", delete(calibration::undo_one))
         .route("/pairing-code", post(requests::pairing_code))
         .route("/source", get(source::upgrade))
+        .route("/events", get(events::upgrade))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(from_fn(guard::this_machine_only));
     Router::new()
