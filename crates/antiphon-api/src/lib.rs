@@ -19,6 +19,8 @@ mod calibration;
 
 mod source;
 
+mod events;
+
 pub mod local;
 
 pub mod session;
@@ -62,6 +64,7 @@ pub use control::{
     Health, LatencyRequest, PairingCodeReply, SeekTo, SpeakerPatch, TransportAction, TransportRequest,
 };
 pub use error::{ErrorBody, ErrorCode};
+pub use events::EventMessage;
 pub use jobs::{Job, JobKind, JobRequest, JobResult, JobState, JobsReply, UploadQuery, UploadReply};
 pub use library::{LibraryFile, LibraryFolder, LibraryQuery, LibraryReply, SignalReport};
 pub use local::{LocalReply, LocalRequest};

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use antiphon_api::json;
 use antiphon_base::ClockId;
 use antiphon_engine::HubEngineConfig;
 use antiphon_net::{UdpPort, discovery};
@@ -13,11 +14,12 @@ use antiphon_proto::session::PROTOCOL;
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::http::{Shared, router, serve};
+use crate::http::events::Events;
+use crate::http::{Shared, router, serve, watch_status};
 use crate::local::{LocalDoor, reachable};
 use crate::media::{Event, Media};
 use crate::options::{HubError, HubOptions};
-use crate::services::Services;
+use crate::services::{Change, Services, Tell};
 use crate::state::{Store, random_bytes};
 
 /// Changes of settings that may wait for the disk: as many as a hub has speakers.
@@ -76,10 +78,11 @@ impl HubDaemon {
             listen,
             services.clone(),
         );
+        let tell = teller(shared.events.clone());
         let (stop_control, stopped) = oneshot::channel();
         let control_thread = spawn_control(control, Arc::new(shared), keep_settings(store, queue), stopped)?;
         if let Some(services) = &services {
-            services.begin(reachable(listen), Arc::new(|_| {}));
+            services.begin(reachable(listen), tell);
         }
         Ok(HubHandle {
             listen,
@@ -188,7 +191,8 @@ fn run_control(
     runtime.block_on(async move {
         let keeper = tokio::spawn(keeper);
         tokio::select! {
-            () = serve(listener, router(shared)) => {}
+            () = serve(listener, router(shared.clone())) => {}
+            () = watch_status(shared) => {}
             _ = stopped => {}
         }
         // The keeper ends when the media thread has told it everything; sessions say goodbye meanwhile.
@@ -198,6 +202,14 @@ fn run_control(
         })
         .await;
     });
+}
+
+/// What services tell goes to every page.
+fn teller(events: Events) -> Tell {
+    Arc::new(move |change| match change {
+        Change::Queue(queue) => events.publish("queue", json::text(&queue)),
+        Change::Job(job) => events.publish_one("job", &job.id, json::text(&job)),
+    })
 }
 
 /// Writes each change of settings down.

@@ -17,6 +17,8 @@ mod source;
 
 mod services;
 
+pub mod events;
+
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
@@ -36,6 +38,7 @@ use crate::services::Services;
 use crate::state::Store;
 use services::Desk;
 
+pub use events::watch_status;
 pub use server::serve;
 pub use services::MAX_UPLOAD;
 
@@ -72,6 +75,8 @@ pub struct Shared {
     pub calibrating: sync::Mutex<()>,
     /// What the hub does besides.
     pub desk: Desk,
+    /// Where whatever changes is told to pages.
+    pub events: events::Events,
     handshakes: Semaphore,
     sources: Arc<Semaphore>,
 }
@@ -99,6 +104,7 @@ impl Shared {
             code: Mutex::new(None),
             calibrating: sync::Mutex::new(()),
             desk: Desk::new(services),
+            events: events::Events::new(),
             handshakes,
             sources,
         }
@@ -127,6 +133,7 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .merge(services::reading())
         .merge(services::playing())
         .merge(services::working())
+        .route("/events", get(events::upgrade))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(from_fn(guard::this_machine_only));
     Router::new()

@@ -77,6 +77,7 @@ impl Desk {
 
     /// Whom to tell of changes.
     pub fn tell_by(&self, tell: Tell) {
+        tell(Change::Queue(self.reply()));
         // A hub begins once.
         let _ = self.tell.set(tell);
     }
