@@ -217,3 +217,56 @@ pub struct StepReport {
     /// Where the step comes from, if it is a model's own.
     pub proof: Option<ProofReport>,
 }
+
+/// Query of `GET /api/v1/check` and `GET /api/v1/guide`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CaseQuery {
+    /// The speaker's model.
+    #[serde(default)]
+    pub model: Option<String>,
+    /// The other's, if it is another one.
+    #[serde(default)]
+    pub model2: Option<String>,
+    /// Of `guide`: the method; absent: the best for the model.
+    #[serde(default)]
+    pub method: Option<String>,
+    /// The firmware of both, or of the first and the second with a comma between.
+    #[serde(default)]
+    pub firmware: Option<String>,
+    /// The version of the maker's app.
+    #[serde(default)]
+    pub app: Option<String>,
+    /// What the music comes from: linux, android, ios, windows, macos.
+    #[serde(default)]
+    pub source: Option<String>,
+}
+
+/// Query of `GET /api/v1/explain`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExplainQuery {
+    /// The question; absent: all that is answered.
+    #[serde(default)]
+    pub q: Option<String>,
+}
+
+/// Answer to `GET /api/v1/catalog`: what is known by name.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct NamesReport {
+    /// [`ADVICE_SCHEMA`].
+    pub schema: u32,
+    /// Models of speakers.
+    pub models: Vec<String>,
+    /// Methods that a guide leads through.
+    pub guides: Vec<GuideName>,
+}
+
+/// A guide's name.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct GuideName {
+    /// What it is asked for by.
+    pub id: String,
+    /// For people.
+    pub title: String,
+}

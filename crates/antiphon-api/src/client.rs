@@ -10,6 +10,9 @@ use crate::browser::{JoinCodeReply, JoinCodeRequest, JoinCodes};
 use crate::calibration::{CalibrationReply, CalibrationRequest};
 use crate::control::{LatencyRequest, PairingCodeReply, SpeakerPatch, TransportRequest};
 use crate::error::{ErrorBody, ErrorCode};
+use crate::jobs::UploadReply;
+use crate::library::LibraryReply;
+use crate::queue::{QueueAdd, QueuePatch, QueueReply};
 use crate::status::{ProgrammeStatus, SpeakerStatus, Status};
 
 /// A hub on this machine answers in milliseconds; after this it is not there.
@@ -17,6 +20,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The longest any one request may take.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The longest that a file may be on its way: 100 MB on a bad Wi-Fi.
+const UPLOAD_TIMEOUT: Duration = Duration::from_secs(600);
 
 /// Longest answer: the status of a full hub is under 1 MiB.
 const MAX_ANSWER: u64 = 4 * 1024 * 1024;
@@ -177,6 +183,63 @@ impl Client {
             Ok(answer) if answer.status().is_success() => Ok(()),
             answer => self.read(answer),
         }
+    }
+
+    /// What the hub plays by itself.
+    ///
+    /// # Errors
+    /// See [`ApiError`].
+    pub fn queue(&self) -> Result<QueueReply, ApiError> {
+        let answer = self.agent.get(self.url("queue")).call();
+        self.read(answer)
+    }
+
+    /// Puts something into the queue.
+    ///
+    /// # Errors
+    /// [`ErrorCode::NotFound`] for what is not there, [`ErrorCode::Conflict`] where it is full.
+    pub fn add_to_queue(&self, add: &QueueAdd) -> Result<QueueReply, ApiError> {
+        let answer = self.agent.post(self.url("queue")).header(TYPE, JSON).send(body(add)?);
+        self.read(answer)
+    }
+
+    /// Changes how the queue is played.
+    ///
+    /// # Errors
+    /// [`ErrorCode::NotFound`] for an item that is not in it.
+    pub fn change_queue(&self, patch: &QueuePatch) -> Result<QueueReply, ApiError> {
+        let answer = self.agent.patch(self.url("queue")).header(TYPE, JSON).send(body(patch)?);
+        self.read(answer)
+    }
+
+    /// Empties the queue.
+    ///
+    /// # Errors
+    /// See [`ApiError`].
+    pub fn clear_queue(&self) -> Result<QueueReply, ApiError> {
+        let answer = self.agent.delete(self.url("queue")).call();
+        self.read(answer)
+    }
+
+    /// Files of the hub's music folders that have all of `words`.
+    ///
+    /// # Errors
+    /// See [`ApiError`].
+    pub fn find_in_library(&self, words: &str, count: usize) -> Result<LibraryReply, ApiError> {
+        let path = format!("library?q={}&count={count}", percent_encoded(words));
+        let answer = self.agent.get(self.url(&path)).call();
+        self.read(answer)
+    }
+
+    /// Sends a file, which people see as `name`.
+    ///
+    /// # Errors
+    /// [`ErrorCode::TooLarge`].
+    pub fn upload(&self, name: &str, file: std::fs::File) -> Result<UploadReply, ApiError> {
+        let url = self.url(&format!("uploads?name={}", percent_encoded(name)));
+        let request = self.agent.post(url).config().timeout_global(Some(UPLOAD_TIMEOUT)).build();
+        let answer = request.header(TYPE, "application/octet-stream").send(file);
+        self.read(answer)
     }
 
     fn url(&self, path: &str) -> String {

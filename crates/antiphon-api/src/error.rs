@@ -15,6 +15,8 @@ pub enum ErrorCode {
     NotPermitted,
     /// It makes no sense in this state (nothing is playing, a name is taken); ask again later.
     Conflict,
+    /// More than is taken; asking again will not help.
+    TooLarge,
     /// The hub is at one of its limits; ask again later.
     Busy,
     /// The hub's own fault.
@@ -29,6 +31,7 @@ impl ErrorCode {
             Self::NotPermitted => 403,
             Self::NotFound => 404,
             Self::Conflict => 409,
+            Self::TooLarge => 413,
             Self::Busy => 503,
             Self::Internal => 500,
         }

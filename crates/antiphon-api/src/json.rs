@@ -31,3 +31,16 @@ pub fn read<T: DeserializeOwned>(what: &str, text: &[u8]) -> Result<T, ErrorBody
     serde_json::from_slice(text)
         .map_err(|error| ErrorBody::new(ErrorCode::BadRequest, format!("{what} does not read: {error}")))
 }
+
+/// `value` as JSON in a string.
+///
+/// # Panics
+/// As [`write()`].
+pub fn text<T: Serialize>(value: &T) -> String {
+    serde_json::to_string(value).expect("the types of this crate always serialise")
+}
+
+/// The message `{"type":KIND,KIND:VALUE}` of `GET /api/v1/events`, whose value is JSON already.
+pub fn event(kind: &'static str, value: &str) -> String {
+    format!(r#"{{"type":"{kind}","{kind}":{value}}}"#)
+}

@@ -19,6 +19,8 @@ mod calibration;
 
 mod source;
 
+mod events;
+
 pub mod local;
 
 pub mod session;
@@ -41,6 +43,12 @@ pub mod miio;
 
 pub mod pair;
 
+mod library;
+
+mod queue;
+
+mod jobs;
+
 mod address;
 
 mod client;
@@ -61,7 +69,14 @@ pub use control::{
     Health, LatencyRequest, PairingCodeReply, SeekTo, SpeakerPatch, TransportAction, TransportRequest,
 };
 pub use error::{ErrorBody, ErrorCode};
+pub use events::EventMessage;
+pub use jobs::{Job, JobKind, JobRequest, JobResult, JobState, JobsReply, UploadQuery, UploadReply};
+pub use library::{LibraryFile, LibraryFolder, LibraryQuery, LibraryReply, SignalReport};
 pub use local::{LocalReply, LocalRequest};
+pub use queue::{
+    QueueAdd, QueueFrom, QueueItem, QueuePatch, QueuePlace, QueueReply, QueueWish, SAVED_QUEUE_SCHEMA,
+    SavedItem, SavedQueue,
+};
 pub use source::{MAX_TARGETS, SourceCommand, SourceNotice, SourcePace, SourceTarget};
 pub use source_link::SourceLink;
 pub use status::{

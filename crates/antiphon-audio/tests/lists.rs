@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use antiphon_audio::source::{
-    List, ListItem, Place, Polled, Prefetch, Problem, Reading, SourceSpec, Track, open, prefetch_list,
+    Feed, List, ListItem, Place, Polled, Prefetch, Problem, Reading, SourceSpec, Track, facts, open, picture,
+    prefetch_list,
 };
 use antiphon_base::{Frames, Span};
 
@@ -293,4 +294,66 @@ fn a_list_on_its_own_thread_says_each_track_before_its_first_frame() {
     });
     assert!(ahead.go(place(5, Span::ZERO)).unwrap().is_none());
     poll_until(&mut ahead, |polled, _| matches!(polled, Polled::End(None)));
+}
+
+/// Files by their numbers; what follows one is asked at the moment that it is opened.
+#[derive(Debug, Clone, Default)]
+struct Fed {
+    files: std::sync::Arc<std::sync::Mutex<Vec<PathBuf>>>,
+}
+
+impl Feed for Fed {
+    fn after(&mut self, tag: u64) -> Option<(u64, ListItem)> {
+        let files = self.files.lock().unwrap();
+        files.get(tag as usize + 1).map(|path| (tag + 1, items(std::slice::from_ref(path)).remove(0)))
+    }
+
+    fn rest(&self, tag: u64) -> usize {
+        self.files.lock().unwrap().len() - 1 - tag as usize
+    }
+}
+
+#[test]
+fn a_list_that_is_fed_is_the_same_sound_and_takes_what_was_put_in_while_it_played() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    for (n, name) in ["a", "b", "c", "d"].iter().enumerate() {
+        write_sine(&path(name), 44_100, (n as u32 * 30_011, (n as u32 + 1) * 30_011));
+    }
+    let (expected, ..) = read_list(&mut list(&[path("a"), path("b"), path("d")], false), usize::MAX / 4);
+    let fed =
+        Fed { files: std::sync::Arc::new(std::sync::Mutex::new(vec![path("a"), path("gone"), path("c")])) };
+    let first = (0, items(&[path("a")]).remove(0));
+    let mut list = List::open_fed(first, 5, Box::new(fed.clone())).unwrap();
+    let (mut samples, mut tracks, _) = read_list(&mut list, 10_000);
+    // Before it is its turn, the second is another one, and one that cannot be played stands between.
+    *fed.files.lock().unwrap() = vec![path("a"), path("b"), path("gone"), path("d")];
+    let (more, later, troubles) = read_list(&mut list, usize::MAX / 4);
+    samples.extend(more);
+    tracks.extend(later);
+    assert_eq!(samples.len(), expected.len());
+    assert!(residual_db(&samples, &expected) < -200.0);
+    let told: Vec<_> = tracks.iter().map(|track| (track.number, track.of, track.tag)).collect();
+    assert_eq!(told, [(5, 7, 0), (6, 8, 1), (8, 8, 3)]);
+    assert!(troubles.len() == 1 && troubles[0].contains("gone"), "{troubles:?}");
+    // Back into the second, what follows is asked for anew.
+    *fed.files.lock().unwrap() = vec![path("a"), path("b"), path("c")];
+    let place = Place { number: 6, backwards: false, at: Span::from_ms(100), first: Frames(0) };
+    let (track, position) = list.go(&place).unwrap();
+    assert_eq!((track.number, track.tag, position), (6, 1, Frames(4_800)));
+    let (_, tracks, _) = read_list(&mut list, usize::MAX / 4);
+    assert_eq!(tracks.iter().map(|track| (track.number, track.tag)).collect::<Vec<_>>(), [(7, 2)]);
+}
+
+#[test]
+fn a_file_says_its_tags_length_and_picture_without_being_played() {
+    let dir = tempfile::tempdir().unwrap();
+    let sine = dir.path().join("sine.wav");
+    write_sine(&sine, 44_100, (0, 44_100));
+    let found = facts(&sine).unwrap();
+    assert_eq!((found.title, found.pictured, found.duration), (None, false, Some(Span::from_s(1))));
+    assert_eq!((facts(&fixture("gone.mp3")), picture(&sine)), (None, None));
+    let text = dir.path().join("text.mp3");
+    std::fs::write(&text, "no music").unwrap();
+    assert_eq!(facts(&text), None);
 }

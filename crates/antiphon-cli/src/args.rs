@@ -77,6 +77,9 @@ pub enum Verb {
     /// Set the time from hub to loudspeaker, the same for all: 20ms to 2s
     Latency(LatencyArgs),
 
+    /// What the hub plays by itself: listed, added to, emptied
+    Queue(QueueArgs),
+
     /// Control what is playing
     Ctl(CtlArgs),
 
@@ -183,6 +186,11 @@ pub struct HubArgs {
     /// Do not play on the saved Bluetooth speakers of this machine
     #[arg(long)]
     pub no_bluetooth: bool,
+
+    /// A folder with music that pages may browse and play; may be repeated; "" for none [default: those in
+    /// ANTIPHON_MUSIC, between colons, else this user's music folder]
+    #[arg(long, value_name = "DIR")]
+    pub music: Vec<PathBuf>,
 }
 
 /// `antiphon speaker`
@@ -370,6 +378,51 @@ pub struct LatencyArgs {
     pub at: HubOnlyArgs,
 }
 
+/// `antiphon queue`
+#[derive(Debug, clap::Args)]
+pub struct QueueArgs {
+    /// What to do [default: list]
+    #[command(subcommand)]
+    pub action: Option<QueueAction>,
+    /// Where to ask
+    #[command(flatten)]
+    pub at: HubOnlyArgs,
+    /// Print JSON with a stable schema
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+/// What to do with the queue.
+#[derive(Debug, Clone, Subcommand)]
+pub enum QueueAction {
+    /// List it
+    List,
+    /// Find files in the hub's music folders, by words in title, artist, album or name
+    Find {
+        /// The words
+        #[arg(value_name = "WORD", required = true)]
+        words: Vec<String>,
+    },
+    /// Add files and folders of the hub's library by their ids, files of this machine, stations, test tracks
+    Add {
+        /// An id of `antiphon queue find`, a file, http://..., or signal:NAME
+        #[arg(value_name = "WHAT", required = true)]
+        what: Vec<String>,
+        /// Play them at once
+        #[arg(long, conflicts_with = "next")]
+        now: bool,
+        /// Play them after the one that is heard
+        #[arg(long)]
+        next: bool,
+    },
+    /// Play it, from where it was
+    Play,
+    /// The next one
+    Next,
+    /// Empty it
+    Clear,
+}
+
 /// `antiphon ctl`
 #[derive(Debug, clap::Args)]
 pub struct CtlArgs {
@@ -528,6 +581,9 @@ mod tests {
             "antiphon ctl seek -10s",
             "antiphon ctl pause --hub 127.0.0.1:7755",
             "antiphon ctl prev",
+            "antiphon queue",
+            "antiphon queue add --now abc song.flac --hub 127.0.0.1:7755",
+            "antiphon hub --music /srv/music --music /home/anna/Music",
             "antiphon play a.flac b.mp3 music list.m3u --shuffle --repeat --left desk --right tv",
             "antiphon play a.flac --left desk --to tv:mono --latency 20ms",
             "antiphon impair --listen 127.0.0.1:9 --to 127.0.0.1:10 --delay 6ms/1ms --jitter wifi --loss 5%/20ms",

@@ -63,7 +63,7 @@ impl From<ApiError> for Failure {
             ApiError::Refused(body) => match body.code {
                 ErrorCode::NotFound => Exit::NotFound,
                 ErrorCode::NotPermitted => Exit::NotPermitted,
-                ErrorCode::BadRequest => Exit::Usage,
+                ErrorCode::BadRequest | ErrorCode::TooLarge => Exit::Usage,
                 ErrorCode::Conflict | ErrorCode::Busy | ErrorCode::Internal => Exit::Failed,
             },
         };

@@ -1,6 +1,7 @@
 //! `antiphon hub`
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -9,7 +10,8 @@ use antiphon_hub::{HubDaemon, HubHandle, HubOptions};
 use crate::args::HubArgs;
 use crate::exit::{Exit, Failure};
 use crate::members::{Manner, Members};
-use crate::{dirs, members, signals, terminal};
+use crate::services::HubServices;
+use crate::{dirs, members, services, signals, terminal};
 
 /// How often the hub looks whether it is asked to stop, or has failed.
 const LOOK: Duration = Duration::from_millis(50);
@@ -91,6 +93,7 @@ fn pages(hub: &HubHandle) -> String {
 fn options(args: HubArgs) -> Result<HubOptions, Failure> {
     let https = https_port(&args);
     let name = args.name.unwrap_or_else(dirs::machine_name);
+    let services = HubServices::new(&services::music(&args.music), &dirs::state()?);
     Ok(HubOptions {
         listen: args.listen,
         name,
@@ -100,5 +103,6 @@ fn options(args: HubArgs) -> Result<HubOptions, Failure> {
         runtime_dir: dirs::runtime()?,
         mdns: !args.no_mdns,
         https,
+        services: Some(Arc::new(services)),
     })
 }

@@ -66,6 +66,7 @@ mod tests {
             runtime_dir: dir.path().join("run"),
             mdns: false,
             https: None,
+            services: None,
         })
         .unwrap();
         let config = LoadConfig {

@@ -19,6 +19,10 @@ mod find;
 
 mod hub;
 
+mod services;
+
+mod queue;
+
 mod members;
 
 mod speaker;
@@ -92,6 +96,7 @@ fn work(verb: Verb) -> Result<Exit, Failure> {
         Verb::Role(args) => settings::role(&args),
         Verb::Codec(args) => settings::codec(&args),
         Verb::Latency(args) => settings::latency(&args),
+        Verb::Queue(args) => queue::run(&args),
         Verb::Ctl(args) => settings::ctl(&args),
         Verb::Signal(args) => lab::signal(args),
         Verb::Measure(args) => lab::measure(&args),

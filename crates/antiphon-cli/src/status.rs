@@ -199,7 +199,7 @@ fn programme_line(programme: &ProgrammeStatus) -> String {
     }
 }
 
-fn clock_row(out: &mut String, speaker: &SpeakerStatus) {
+pub fn clock_row(out: &mut String, speaker: &SpeakerStatus) {
     let (role, codec) = (speaker.role.to_string(), speaker.codec.to_string());
     let latency = format!("{} ms", speaker.latency_us as f64 / 1e3);
     let mut cells =

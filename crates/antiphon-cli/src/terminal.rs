@@ -1,5 +1,6 @@
 //! What people see: complaints, the log, and data on stdout.
 
+use std::cell::RefCell;
 use std::io::{self, IsTerminal, Write};
 
 use miette::{GraphicalReportHandler, GraphicalTheme};
@@ -29,8 +30,25 @@ pub fn complain(failure: &Failure) {
     note(&format!("antiphon: {failure}"));
 }
 
+thread_local! {
+    /// Who hears this thread's notes instead of stderr.
+    static LISTENER: RefCell<Option<Box<dyn Fn(&str)>>> = const { RefCell::new(None) };
+}
+
+/// Does `work`, whose notes on this thread go to `listener`: work for somebody who is not at this terminal.
+pub fn noted_by<T>(listener: impl Fn(&str) + 'static, work: impl FnOnce() -> T) -> T {
+    LISTENER.set(Some(Box::new(listener)));
+    let done = work();
+    LISTENER.set(None);
+    done
+}
+
 /// A line on stderr. A closed stderr is no reason to stop.
 pub fn note(line: &str) {
+    let heard = LISTENER.with_borrow(|listener| listener.as_ref().map(|listener| listener(line)).is_some());
+    if heard {
+        return;
+    }
     let _ = writeln!(io::stderr(), "{line}");
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use antiphon_api::json;
 use antiphon_base::ClockId;
 use antiphon_engine::HubEngineConfig;
 use antiphon_net::{UdpPort, discovery};
@@ -14,10 +15,12 @@ use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
-use crate::http::{Entrance, Https, Shared, places, router, serve};
+use crate::http::events::Events;
+use crate::http::{Entrance, Https, Shared, places, router, serve, watch_status};
 use crate::local::{LocalDoor, reachable};
 use crate::media::{Event, Media};
 use crate::options::{HubError, HubOptions};
+use crate::services::{Change, Services, Tell};
 use crate::state::{JoinCodes, Store, random_bytes};
 use crate::tls::Certificate;
 
@@ -42,6 +45,7 @@ pub struct HubHandle {
     listen: SocketAddr,
     https: Option<Https>,
     media: Media,
+    services: Option<Arc<dyn Services>>,
     threads: Vec<JoinHandle<()>>,
     stop_control: Option<oneshot::Sender<()>>,
     _announcement: Option<discovery::Announcement>,
@@ -73,6 +77,7 @@ impl HubDaemon {
         let hub_id = store.identity().speaker_id().to_string();
         let (media, media_thread) = Media::start(config, port, events)?;
         let shown = https.as_ref().map(|(_, https)| https.clone());
+        let services = options.services.clone();
         let shared = Shared::new(
             media.clone(),
             store.clone(),
@@ -82,7 +87,9 @@ impl HubDaemon {
             clock,
             listen,
             shown.clone(),
+            services.clone(),
         );
+        let tell = teller(shared.events.clone());
         let (stop_control, stopped) = oneshot::channel();
         let control_thread = spawn_control(
             [Some((control, None)), https.map(|(entrance, _)| entrance)],
@@ -90,10 +97,14 @@ impl HubDaemon {
             keep_settings(store, queue),
             stopped,
         )?;
+        if let Some(services) = &services {
+            services.begin(reachable(listen), tell);
+        }
         Ok(HubHandle {
             listen,
             https: shown,
             media,
+            services,
             threads: vec![media_thread, control_thread],
             stop_control: Some(stop_control),
             _announcement: options.mdns.then(|| announce(&options.name, listen, &hub_id)).flatten(),
@@ -131,6 +142,10 @@ impl HubHandle {
 
 impl Drop for HubHandle {
     fn drop(&mut self) {
+        // While the hub still answers: players end as they do for everybody.
+        if let Some(services) = &self.services {
+            services.end();
+        }
         // Already ended: there is nobody to tell.
         let _ = self.media.tell(crate::media::Core::shut_down);
         if let Some(stop) = self.stop_control.take() {
@@ -217,13 +232,14 @@ fn run_control(
 ) {
     runtime.block_on(async move {
         let keeper = tokio::spawn(keeper);
-        let (router, places) = (router(shared), places());
+        let (router, places) = (router(shared.clone()), places());
         let mut serving = JoinSet::new();
         entrances.into_iter().for_each(|entrance| {
             serving.spawn(serve(entrance, router.clone(), places.clone()));
         });
         tokio::select! {
             _ = serving.join_next() => {}
+            () = watch_status(shared) => {}
             _ = stopped => {}
         }
         serving.abort_all();
@@ -234,6 +250,14 @@ fn run_control(
         })
         .await;
     });
+}
+
+/// What services tell goes to every page.
+fn teller(events: Events) -> Tell {
+    Arc::new(move |change| match change {
+        Change::Queue(queue) => events.publish("queue", json::text(&queue)),
+        Change::Job(job) => events.publish_one("job", &job.id, json::text(&job)),
+    })
 }
 
 /// Writes each change of settings down.

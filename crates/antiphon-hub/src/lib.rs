@@ -10,6 +10,8 @@ mod options;
 
 mod state;
 
+pub mod services;
+
 mod media;
 
 mod convert;
@@ -23,4 +25,6 @@ mod local;
 mod daemon;
 
 pub use daemon::{HubDaemon, HubHandle};
+pub use http::MAX_UPLOAD;
 pub use options::{HubError, HubOptions, MAX_LATENCY, MIN_LATENCY};
+pub use state::files as private_files;

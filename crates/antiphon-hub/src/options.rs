@@ -2,8 +2,11 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use antiphon_base::Span;
+
+use crate::services::Services;
 
 /// The least target latency: a few packets of 5 ms and a sound card's period fit; less could not
 /// be kept on any machine this was tried on.
@@ -31,6 +34,8 @@ pub struct HubOptions {
     pub mdns: bool,
     /// Port of the encrypted page; 0 lets the system choose, `None`: it is not served.
     pub https: Option<u16>,
+    /// What the hub does besides; none: it plays what players send.
+    pub services: Option<Arc<dyn Services>>,
 }
 
 /// Why a hub did not start.

@@ -64,6 +64,7 @@ fn options(dir: &Path, open: bool) -> HubOptions {
         runtime_dir: dir.join("run"),
         mdns: false,
         https: None,
+        services: None,
     }
 }
 

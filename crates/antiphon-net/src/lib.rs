@@ -28,6 +28,6 @@ pub use addresses::lan_addresses;
 pub use clock::{Clock, Warp, WarpError, raw_now, sleep_until};
 pub use noise::Noise;
 pub use stamps::StampBridge;
-pub use thread::{precise_timers, real_time_priority};
+pub use thread::{low_priority, precise_timers, real_time_priority};
 pub use udp::{Batch, UdpCounters, UdpPort};
 pub use wait::{Waiter, Waker, Woken};

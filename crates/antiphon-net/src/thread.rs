@@ -18,3 +18,12 @@ pub fn real_time_priority() -> bool {
     // SAFETY: `param` is a valid sched_param for the duration of the call; 0 is this thread.
     unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK, &param) == 0 }
 }
+
+/// Lets every other thread of the machine go before this one, as `nice -n 10` does: for work that nobody
+/// waits for by the clock.
+pub fn low_priority() {
+    // SAFETY: no memory is involved; on Linux 0 is this thread alone. A refusal changes nothing.
+    unsafe {
+        libc::setpriority(libc::PRIO_PROCESS, 0, 10);
+    }
+}

@@ -54,7 +54,8 @@ fn is_hidden(entry: &DirEntry) -> bool {
     entry.file_name().as_bytes().starts_with(b".")
 }
 
-fn is_sound(path: &Path) -> bool {
+/// Whether `path` is called as sound files are.
+pub fn is_sound(path: &Path) -> bool {
     let extension = path.extension().map(OsStr::to_ascii_lowercase);
     extension.is_some_and(|extension| EXTENSIONS.iter().any(|known| extension == *known))
 }

@@ -7,7 +7,7 @@ mod folder;
 
 mod m3u;
 
-mod natural;
+pub mod natural;
 
 mod pls;
 
@@ -18,6 +18,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use crate::source::{ListItem, SourceSpec};
+
+pub use folder::is_sound;
 
 /// The longest playlist file: some 50,000 entries. What is longer is something else.
 const MAX_BYTES: u64 = 4 * 1024 * 1024;

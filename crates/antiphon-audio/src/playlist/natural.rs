@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 /// Compares by letters without regard to case, and by whole numbers; what is alike then, by its bytes.
-pub(super) fn compare(a: &str, b: &str) -> Ordering {
+pub fn compare(a: &str, b: &str) -> Ordering {
     let (mut left, mut right) = (a, b);
     loop {
         let order = match (number(left), number(right)) {

@@ -30,7 +30,24 @@ pub struct Track {
     pub first: Frames,
     /// What it is.
     pub info: SourceInfo,
+    /// What its [`Feed`] calls it; of a list without one, 0.
+    pub tag: u64,
 }
+
+/// Who says what a list goes on with, at the moment that it is opened: until then it may be another thing.
+pub trait Feed: std::fmt::Debug + Send {
+    /// What follows the file `tag`, with a tag of its own; nothing: the list ends.
+    fn after(&mut self, tag: u64) -> Option<(u64, ListItem)>;
+
+    /// How many follow the file `tag`.
+    fn rest(&self, tag: u64) -> usize;
+}
+
+/// Files of a [`Feed`] that are refused in a row before the list is taken to be at its end.
+const MOST_REFUSED: usize = 1_000;
+
+/// Files that a list with a [`Feed`] plays in one go: weeks of them. What follows is another list.
+const MOST_FED: usize = 20_000;
 
 /// Where to go on in a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +79,7 @@ pub enum Reading {
 #[derive(Debug)]
 struct Entry {
     item: ListItem,
+    tag: u64,
     /// Could not be opened: that is said once, however often the list repeats.
     refused: bool,
 }
@@ -70,6 +88,10 @@ struct Entry {
 #[derive(Debug)]
 pub struct List {
     entries: Vec<Entry>,
+    /// Adds to the entries what has its turn.
+    feed: Option<Box<dyn Feed>>,
+    /// Files before the first entry.
+    before: usize,
     repeat: bool,
     /// Files that were joined are one source.
     source: Source,
@@ -97,14 +119,40 @@ impl List {
     /// # Errors
     /// What is wrong with each, when none can be played; nothing, when there are none.
     pub fn open(items: Vec<ListItem>, repeat: bool) -> Result<Self, Vec<SourceError>> {
-        let mut entries: Vec<_> = items.into_iter().map(|item| Entry { item, refused: false }).collect();
+        let mut entries: Vec<_> = items.into_iter().map(|item| Entry::new(item, 0)).collect();
         let mut troubles = VecDeque::new();
         let opened = (0..entries.len())
             .find_map(|index| Some((index, open_entry(&mut entries[index], &mut troubles)?)));
         let Some((index, source)) = opened else { return Err(troubles.into()) };
-        let mut list = Self {
+        let mut list = Self::of(entries, index, source, troubles);
+        list.repeat = repeat;
+        list.begin(index);
+        Ok(list)
+    }
+
+    /// Opens `item`, which `feed` calls `tag`, as the file `number`; what follows it, `feed` says.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn open_fed(
+        (tag, item): (u64, ListItem),
+        number: usize,
+        feed: Box<dyn Feed>,
+    ) -> Result<Self, SourceError> {
+        let source = open(&item.spec)?;
+        let mut list = Self::of(vec![Entry::new(item, tag)], 0, source, VecDeque::new());
+        (list.feed, list.before) = (Some(feed), number.saturating_sub(1));
+        list.begin(0);
+        Ok(list)
+    }
+
+    /// A list that stands in the file `index`, which is `source`.
+    fn of(entries: Vec<Entry>, index: usize, source: Source, troubles: VecDeque<SourceError>) -> Self {
+        Self {
             entries,
-            repeat,
+            feed: None,
+            before: 0,
+            repeat: false,
             source,
             origin: Frames(0),
             begins: VecDeque::new(),
@@ -114,9 +162,7 @@ impl List {
             closed: false,
             ended: false,
             troubles,
-        };
-        list.begin(index);
-        Ok(list)
+        }
     }
 
     /// The file that comes first.
@@ -164,9 +210,18 @@ impl List {
         self.ended = found.is_none();
         let index = found?;
         (self.next, self.last, self.origin) = (None, index, place.first);
+        if self.feed.is_some() {
+            // What follows is asked for anew.
+            self.entries.truncate(index + 1);
+        }
         self.begin(index);
         self.begins.clear();
         Some((self.track(index, place.first), place.first + self.source.position()))
+    }
+
+    /// Where a station pins its titles.
+    pub(super) fn board(&self) -> Option<std::sync::Arc<super::news::Board>> {
+        self.source.board()
     }
 
     /// What has been wrong with the file that is being read.
@@ -200,8 +255,13 @@ impl List {
     }
 
     fn track(&self, index: usize, first: Frames) -> Track {
-        let info = self.source.info().clone();
-        Track { number: index + 1, of: self.entries.len(), first, info: self.named(index, info) }
+        let info = self.named(index, self.source.info().clone());
+        let tag = self.entries[index].tag;
+        let of = match &self.feed {
+            Some(feed) => self.before + index + 1 + feed.rest(tag),
+            None => self.entries.len(),
+        };
+        Track { number: self.before + index + 1, of, first, info, tag }
     }
 
     fn named(&self, index: usize, mut info: SourceInfo) -> SourceInfo {
@@ -240,9 +300,26 @@ impl List {
 
     /// The next file that can be played, after the one opened last; each is tried once.
     fn open_following(&mut self) -> Option<(usize, Source)> {
+        if self.feed.is_some() {
+            return self.open_fed_following();
+        }
         let count = self.entries.len();
         let round = (self.last + 1..count).chain(0..if self.repeat { self.last + 1 } else { 0 });
         self.open_first(round)
+    }
+
+    fn open_fed_following(&mut self) -> Option<(usize, Source)> {
+        for _ in 0..MOST_REFUSED {
+            let after = self.entries.last()?.tag;
+            let (tag, item) = self.feed.as_mut()?.after(after).filter(|_| self.entries.len() < MOST_FED)?;
+            self.entries.push(Entry::new(item, tag));
+            let index = self.entries.len() - 1;
+            if let Some(source) = open_entry(&mut self.entries[index], &mut self.troubles) {
+                self.last = index;
+                return Some((index, source));
+            }
+        }
+        None
     }
 
     /// The file `index`, or the nearest one that can be played: first on one side, then on the other.
@@ -267,11 +344,17 @@ impl List {
 
     fn index_of(&self, number: i64) -> Option<usize> {
         let count = self.entries.len() as i64;
-        match number - 1 {
+        match number - 1 - self.before as i64 {
             index if self.repeat => usize::try_from(index.rem_euclid(count)).ok(),
             index if index >= count => None,
             index => usize::try_from(index.max(0)).ok(),
         }
+    }
+}
+
+impl Entry {
+    fn new(item: ListItem, tag: u64) -> Self {
+        Self { item, tag, refused: false }
     }
 }
 

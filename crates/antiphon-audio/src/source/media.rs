@@ -37,6 +37,10 @@ pub(super) struct Tags {
     pub(super) title: Option<String>,
     pub(super) artist: Option<String>,
     pub(super) album: Option<String>,
+    /// Its place in the album.
+    pub(super) number: Option<u32>,
+    /// A picture comes with it.
+    pub(super) pictured: bool,
     /// iTunes's own note on encoder delay.
     smpb: Option<String>,
 }
@@ -446,7 +450,7 @@ impl Decode for MediaDecoder {
     }
 }
 
-fn open_reader(reader: Box<dyn MediaSource>) -> Result<Box<dyn FormatReader>, Problem> {
+pub(super) fn open_reader(reader: Box<dyn MediaSource>) -> Result<Box<dyn FormatReader>, Problem> {
     let stream = MediaSourceStream::new(reader, Default::default());
     let probe = symphonia::default::get_probe();
     let opened = probe.probe(&Hint::new(), stream, FormatOptions::default(), MetadataOptions::default());
@@ -539,11 +543,17 @@ fn read_tags(reader: &mut dyn FormatReader) -> Tags {
     let mut metadata = reader.metadata();
     let Some(revision) = metadata.skip_to_latest() else { return tags };
     let per_track = revision.per_track.iter().map(|track| &track.metadata);
-    for tag in std::iter::once(&revision.media).chain(per_track).flat_map(|container| &container.tags) {
+    let containers = std::iter::once(&revision.media).chain(per_track).collect::<Vec<_>>();
+    tags.pictured = containers.iter().any(|container| !container.visuals.is_empty());
+    for tag in containers.iter().flat_map(|container| &container.tags) {
         let (place, value) = match &tag.std {
             Some(StandardTag::TrackTitle(value)) => (&mut tags.title, value.to_string()),
             Some(StandardTag::Artist(value)) => (&mut tags.artist, value.to_string()),
             Some(StandardTag::Album(value)) => (&mut tags.album, value.to_string()),
+            Some(StandardTag::TrackNumber(number)) => {
+                tags.number = tags.number.or(u32::try_from(*number).ok());
+                continue;
+            }
             _ if tag.raw.key.ends_with("iTunSMPB") => (&mut tags.smpb, tag.raw.value.to_string()),
             _ => continue,
         };

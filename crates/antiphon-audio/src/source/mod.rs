@@ -45,9 +45,12 @@ mod list;
 
 mod prefetch;
 
+mod facts;
+
 pub use error::{Problem, SourceError};
+pub use facts::{Facts, Picture, facts, picture, picture_file};
 pub use http::{Refusal, is_url};
-pub use list::{List, ListItem, Place, Reading, Track};
+pub use list::{Feed, List, ListItem, Place, Reading, Track};
 pub use live::Reopen;
 pub use news::News;
 pub use pcm_format::{ParsePcmFormatError, PcmFormat, PcmSample};

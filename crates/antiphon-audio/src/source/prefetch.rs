@@ -130,9 +130,9 @@ pub fn prefetch_live(source: Source) -> std::io::Result<Prefetch> {
 ///
 /// As [`prefetch()`].
 pub fn prefetch_list(list: List) -> std::io::Result<Prefetch> {
-    let (first, repeats) = (list.first(), list.repeats());
+    let (first, repeats, board) = (list.first(), list.repeats(), list.board());
     let mut ahead = start(list, first.info, first.first, (BLOCK, BLOCKS))?;
-    (ahead.is_list, ahead.repeats) = (true, repeats);
+    (ahead.is_list, ahead.repeats, ahead.board) = (true, repeats, board);
     Ok(ahead)
 }
 

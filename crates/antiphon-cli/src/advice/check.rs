@@ -7,7 +7,7 @@ use antiphon_api::json;
 use antiphon_catalog::check::{Gate, Judged, Report, Speaker, Standing};
 use antiphon_catalog::{Catalogue, Named};
 
-use super::args::CheckArgs;
+use super::args::{CaseArgs, CheckArgs};
 use super::files;
 use super::page::Page;
 use super::proofs::{self, Proofs};
@@ -26,6 +26,16 @@ pub fn run(args: &CheckArgs) -> Result<Exit, Failure> {
     let unknown = unknown(&report);
     unknown.iter().for_each(|line| terminal::note(line));
     Ok(if unknown.is_empty() { Exit::Ok } else { Exit::NotFound })
+}
+
+/// The judgement for programs.
+///
+/// # Errors
+/// More than two firmwares.
+pub fn report(case: &CaseArgs, first: &str, second: Option<&str>) -> Result<CheckReport, Failure> {
+    let catalogue = Catalogue::embedded();
+    let report = catalogue.check(&case.question(first, second)?);
+    Ok(of(&catalogue, &report))
 }
 
 /// What is to be said of names that mean no model, or several.

@@ -15,10 +15,7 @@ use crate::terminal;
 pub fn run(args: &ExplainArgs) -> Result<Exit, Failure> {
     let catalogue = Catalogue::embedded();
     let question = args.question.join(" ");
-    let answers: Vec<&Answer> = match question.trim() {
-        "" => catalogue.answers.iter().collect(),
-        question => catalogue.explain(question),
-    };
+    let answers = answers(&catalogue, &question);
     let text = match (args.json, question.trim()) {
         (true, _) => json::write_pretty(&of(&catalogue, &answers)),
         (false, "") => questions(&catalogue),
@@ -31,6 +28,19 @@ pub fn run(args: &ExplainArgs) -> Result<Exit, Failure> {
         return Err(Failure::new(Exit::NotFound, message));
     }
     Ok(Exit::Ok)
+}
+
+/// The answers for programs; to no question all there are.
+pub fn report(question: &str) -> ExplainReport {
+    let catalogue = Catalogue::embedded();
+    of(&catalogue, &answers(&catalogue, question))
+}
+
+fn answers<'a>(catalogue: &'a Catalogue, question: &str) -> Vec<&'a Answer> {
+    match question.trim() {
+        "" => catalogue.answers.iter().collect(),
+        question => catalogue.explain(question),
+    }
 }
 
 fn questions(catalogue: &Catalogue) -> String {

@@ -18,9 +18,9 @@ mod catalog;
 
 mod guide;
 
-pub use args::{CatalogArgs, CheckArgs, ExplainArgs};
+pub use args::{CaseArgs, CatalogArgs, CheckArgs, ExplainArgs};
 pub use catalog::run as catalog;
-pub use check::run as check;
-pub use explain::run as explain;
-pub use guide::{GuideArgs, run as guide};
+pub use check::{report as check_report, run as check};
+pub use explain::{report as explain_report, run as explain};
+pub use guide::{GuideArgs, report as guide_report, run as guide};
 pub use page::Page;

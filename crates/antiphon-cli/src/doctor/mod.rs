@@ -19,11 +19,17 @@ mod bundle;
 
 pub use args::DoctorArgs;
 
+use antiphon_api::doctor::DoctorReport;
 use antiphon_api::json;
 
 use crate::exit::{Exit, Failure};
 use crate::terminal;
 use judge::Level;
+
+/// What was found of this machine, for programs; nothing is connected.
+pub fn report() -> DoctorReport {
+    print::report(&judge::all(&gather::machine(false)))
+}
 
 /// Looks and tells; ends with "failed" where something will not work as it is.
 pub fn run(args: &DoctorArgs) -> Result<Exit, Failure> {

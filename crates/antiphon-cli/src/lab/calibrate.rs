@@ -59,14 +59,62 @@ pub fn calibrate(
     microphone: &mut Microphone,
     stop: &AtomicBool,
 ) -> Result<Exit, Ended> {
+    let (microphone, before, attempt) = try_it(args, stage, microphone, stop)?;
+    Ok(deliver(args, &microphone, &before, &attempt)?)
+}
+
+/// The same, for programs: what came of it, and that in words.
+///
+/// # Errors
+/// As [`calibrate`].
+pub fn calibrate_quietly(
+    args: &CalibrateArgs,
+    stage: Stage,
+    microphone: &mut Microphone,
+    stop: &AtomicBool,
+) -> Result<(CalibrateReport, String), Ended> {
+    let (microphone, before, attempt) = try_it(args, stage, microphone, stop)?;
+    Ok((report(args.equal_distance, &microphone, &before, &attempt), tell(&attempt)))
+}
+
+/// The speakers have their roles back when it returns.
+fn try_it(
+    args: &CalibrateArgs,
+    stage: Stage,
+    microphone: &mut Microphone,
+    stop: &AtomicBool,
+) -> Result<(String, Measurement, Attempt), Ended> {
     let mut session = Session::begin(&args.live, stage, microphone, stop)?;
     let before = settled(&mut session, stop)?;
     terminal::note(&format!("before: {}", words::verdict(&before)));
     let attempt = attempt(&mut session, args, &before, stop)?;
-    let microphone = session.name.clone();
-    // The speakers get their roles back before anything is written.
-    drop(session);
-    Ok(deliver(args, &microphone, &before, &attempt)?)
+    Ok((session.name.clone(), before, attempt))
+}
+
+/// Corrects by a recording of the measure track that somebody made while the speakers played it. Whether they are
+/// together then, the next recording tells.
+///
+/// # Errors
+/// The hub is gone, or will not have it.
+pub fn calibrate_by(
+    client: &Client,
+    measured: &Measurement,
+    recording: &str,
+) -> Result<(CalibrateReport, String), Failure> {
+    let (present, method) = (present(client)?, CalibrationMethod::Place);
+    let attempt = |outcome, corrections| Attempt { outcome, corrections, after: None };
+    let attempt = match corrections(measured, &present, None) {
+        Err(refusal) => attempt(Outcome::Refused(refusal), Vec::new()),
+        Ok(corrections) if is_worth_it(&corrections, &present) => {
+            client.calibrate(&request(&corrections, measured, method, false))?;
+            attempt(Outcome::Applied, corrections)
+        }
+        Ok(corrections) => {
+            confirm(client, &present, measured, method)?;
+            attempt(Outcome::NothingToDo, corrections)
+        }
+    };
+    Ok((report(false, recording, measured, &attempt), tell(&attempt)))
 }
 
 /// Measures until the speakers' clocks agree, a few times: speakers that have just begun to play, or
@@ -85,6 +133,8 @@ fn settled(session: &mut Session<'_>, stop: &AtomicBool) -> Result<Measurement, 
 /// What came of it.
 enum Outcome {
     Kept,
+    /// Set, and not checked yet.
+    Applied,
     NothingToDo,
     PutBack(String),
     Refused(Refusal),
@@ -270,17 +320,17 @@ fn deliver(
         result::write(
             dir,
             "calibration.json",
-            &json::write_pretty(&report(args, microphone, before, attempt)),
+            &json::write_pretty(&report(args.equal_distance, microphone, before, attempt)),
         )?;
     }
     let text = match args.result.json {
-        true => json::write_pretty(&report(args, microphone, before, attempt)),
+        true => json::write_pretty(&report(args.equal_distance, microphone, before, attempt)),
         false => tell(attempt),
     };
     // Done, whether somebody reads it or not.
     let _ = terminal::print(&text);
     Ok(match &attempt.outcome {
-        Outcome::Kept | Outcome::NothingToDo => Exit::Ok,
+        Outcome::Kept | Outcome::Applied | Outcome::NothingToDo => Exit::Ok,
         Outcome::Refused(_) => Exit::Untrustworthy,
         Outcome::PutBack(_) => {
             attempt.after.as_ref().map_or(Exit::Failed, |after| match result::exit(after) {
@@ -308,6 +358,13 @@ fn tell(attempt: &Attempt) -> String {
             let after = attempt.after.as_ref().map(words::verdict).unwrap_or_default();
             format!("Calibrated. {after}\nKept by the hub; take it back with: antiphon calibrate --undo\n")
         }
+        Outcome::Applied => {
+            let set: Vec<String> = attempt.corrections.iter().map(set).collect();
+            let set = set.join("; ");
+            format!(
+                "Corrected: {set}. Record the track once more to see that they are together; it can be undone.\n"
+            )
+        }
         Outcome::NothingToDo => "The speakers are together already; nothing was changed.\n".into(),
         Outcome::PutBack(why) => format!("Not kept: {why}. The speakers play as they did before.\n"),
         Outcome::Refused(refusal) => format!("Nothing was changed: {refusal}.\n"),
@@ -315,13 +372,14 @@ fn tell(attempt: &Attempt) -> String {
 }
 
 fn report(
-    args: &CalibrateArgs,
+    equal_distance: bool,
     microphone: &str,
     before: &Measurement,
     attempt: &Attempt,
 ) -> CalibrateReport {
     let (outcome, reasons) = match &attempt.outcome {
         Outcome::Kept => ("kept", vec![]),
+        Outcome::Applied => ("applied", vec![]),
         Outcome::NothingToDo => ("nothing_to_do", vec![]),
         Outcome::PutBack(why) => ("put_back", vec![why.clone()]),
         Outcome::Refused(refusal) => ("refused", vec![refusal.to_string()]),
@@ -332,7 +390,7 @@ fn report(
         schema: MEASUREMENT_SCHEMA,
         outcome: outcome.to_owned(),
         reasons,
-        method: if args.equal_distance { "equal_distance" } else { "place" }.to_owned(),
+        method: if equal_distance { "equal_distance" } else { "place" }.to_owned(),
         before: convert::report(before, microphone),
         corrections: attempt.corrections.iter().map(correction).collect(),
         after: attempt.after.as_ref().map(|after| convert::report(after, microphone)),

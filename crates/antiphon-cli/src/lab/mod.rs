@@ -33,6 +33,8 @@ mod measure;
 
 mod calibrate;
 
+pub mod jobs;
+
 mod keep;
 
 mod follower;
@@ -50,3 +52,4 @@ pub use calibrate::run as calibrate;
 pub use ended::Ended;
 pub use measure::run as measure;
 pub use signal::run as signal;
+pub use write::{wav, write};

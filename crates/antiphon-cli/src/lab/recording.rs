@@ -29,7 +29,21 @@ pub struct Recording {
 /// No file, no audio, or nothing that can be decoded. One that is damaged further on is taken as far
 /// as it goes, with a remark.
 pub fn read(path: &Path, excitation: &Excitation) -> Result<Recording, Failure> {
+    read_while(path, excitation, &mut |_| true)
+}
+
+/// The same, for as long as `go_on` says so of the part that is read, from 0 to 1.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_while(
+    path: &Path,
+    excitation: &Excitation,
+    go_on: &mut dyn FnMut(f64) -> bool,
+) -> Result<Recording, Failure> {
     let mut source = source::open(&SourceSpec::Path(path.to_owned())).map_err(cannot_play)?;
+    let length = source.info().frames.map_or(f64::INFINITY, |frames| frames.0.max(1) as f64);
+    let mut frames = 0.0;
     let mut remarks = Vec::new();
     let channels = usize::from(source.info().channels);
     if channels > MOST_CHANNELS {
@@ -38,6 +52,8 @@ pub fn read(path: &Path, excitation: &Excitation) -> Result<Recording, Failure> 
     let mut search = Search::new(excitation);
     let read = each_run(&mut source, |run| {
         search.push(run, channels.min(MOST_CHANNELS));
+        frames += (run.len() / channels.min(MOST_CHANNELS)) as f64;
+        go_on((frames / length).min(1.0))
     });
     match read {
         Err(failure) if source.position().0 == 0 => return Err(failure),
@@ -48,7 +64,7 @@ pub fn read(path: &Path, excitation: &Excitation) -> Result<Recording, Failure> 
 }
 
 /// Reads to the end, the first two channels of each frame.
-fn each_run(source: &mut Source, mut take: impl FnMut(&[f32])) -> Result<(), Failure> {
+fn each_run(source: &mut Source, mut take: impl FnMut(&[f32]) -> bool) -> Result<(), Failure> {
     let channels = usize::from(source.info().channels);
     let mut run = Vec::with_capacity(RUN * channels);
     loop {
@@ -59,6 +75,8 @@ fn each_run(source: &mut Source, mut take: impl FnMut(&[f32])) -> Result<(), Fai
         if channels > MOST_CHANNELS {
             run = run.chunks_exact(channels).flat_map(|frame| &frame[..MOST_CHANNELS]).copied().collect();
         }
-        take(&run);
+        if !take(&run) {
+            return Ok(());
+        }
     }
 }

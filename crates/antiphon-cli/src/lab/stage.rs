@@ -233,7 +233,7 @@ impl<F> Drop for Performance<'_, F> {
 }
 
 /// The only left and the only right speaker.
-fn sides(speakers: &[SpeakerStatus]) -> Option<[String; 2]> {
+pub fn sides(speakers: &[SpeakerStatus]) -> Option<[String; 2]> {
     let only = |role| {
         let mut of = speakers.iter().filter(|speaker| speaker.role == role);
         let first = of.next()?;

@@ -15,7 +15,7 @@ use crate::exit::{Exit, Failure};
 use crate::terminal;
 
 /// How long to wait for the hub's word: the microphone is looked at as often.
-const LOOK: Duration = Duration::from_millis(20);
+pub const LOOK: Duration = Duration::from_millis(20);
 
 /// The room before the first sound.
 const BEFORE: Duration = Duration::from_millis(600);

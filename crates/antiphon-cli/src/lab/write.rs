@@ -32,9 +32,18 @@ pub fn write(path: &Path, samples: &[f32], channels: u16, bits: u16) -> Result<(
     }
 }
 
+/// The same as the bytes of a WAV file.
+pub fn wav(samples: &[f32], channels: u16, bits: u16) -> Vec<u8> {
+    wav_of(&quantised(samples, bits), channels, bits)
+}
+
+fn write_wav(path: &Path, samples: &[i32], channels: u16, bits: u16) -> Result<(), Failure> {
+    std::fs::write(path, wav_of(samples, channels, bits)).map_err(|error| cannot_write(path, &error))
+}
+
 /// Plain PCM, in the header that every player has known since 1991; hound's for 24 bits is the later,
 /// extensible one, which some phones refuse.
-fn write_wav(path: &Path, samples: &[i32], channels: u16, bits: u16) -> Result<(), Failure> {
+fn wav_of(samples: &[i32], channels: u16, bits: u16) -> Vec<u8> {
     let width = usize::from(bits / 8);
     let (rate, data) = (SampleRate::MEDIA.hz(), (samples.len() * width) as u32);
     let frame = channels * (bits / 8);
@@ -50,7 +59,7 @@ fn write_wav(path: &Path, samples: &[i32], channels: u16, bits: u16) -> Result<(
     file.extend(b"data");
     file.extend(data.to_le_bytes());
     samples.iter().for_each(|sample| file.extend(&sample.to_le_bytes()[..width]));
-    std::fs::write(path, file).map_err(|error| cannot_write(path, &error))
+    file
 }
 
 fn write_flac(path: &Path, samples: &[i32], channels: u16, bits: u16) -> Result<(), Failure> {

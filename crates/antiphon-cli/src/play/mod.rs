@@ -14,9 +14,9 @@ mod tracks;
 
 mod mpris;
 
-mod stream;
+pub mod stream;
 
-mod screen;
+pub mod screen;
 
 mod keys;
 
@@ -139,7 +139,8 @@ pub fn cannot_play(error: SourceError) -> Failure {
     Failure::new(exit, error.to_string())
 }
 
-fn title(info: &source::SourceInfo) -> String {
+/// What the hub shows of it.
+pub fn title(info: &source::SourceInfo) -> String {
     match &info.artist {
         Some(artist) => format!("{artist} - {}", info.title_or_name()),
         None => info.title_or_name(),

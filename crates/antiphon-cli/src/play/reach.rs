@@ -42,6 +42,12 @@ impl Reach {
         Ok((reach, client))
     }
 
+    /// The hub at this address and no other.
+    pub fn at(hub: HubAddress) -> (Self, Client) {
+        let client = Client::new(hub.clone());
+        (Self { named: Some(hub), latency: None, members: None, own: None }, client)
+    }
+
     /// Whether the hub is inside this program.
     pub fn is_own(&self) -> bool {
         self.own.is_some()
@@ -100,6 +106,7 @@ fn start(latency: Span) -> Result<HubHandle, Failure> {
             runtime_dir: dirs::runtime()?,
             mdns: true,
             https: None,
+            services: None,
         })
     };
     // Speakers that search find it at any port.

@@ -13,6 +13,8 @@ use crate::terminal;
 /// The display of one programme.
 pub struct Screen {
     bar: Option<ProgressBar>,
+    /// Somebody looks.
+    shown: bool,
     duration_s: Option<f64>,
     said: Option<ProgrammeState>,
     /// The track that is heard, of a list.
@@ -40,7 +42,17 @@ impl Screen {
         }
         let duration_s = info.duration().map(antiphon_base::Span::as_s_f64);
         let bar = std::io::stderr().is_terminal().then(|| bar(duration_s));
-        Self { bar, duration_s, said: None, track: None }
+        Self { bar, shown: true, duration_s, said: None, track: None }
+    }
+
+    /// Nobody looks: what is to be said goes to the log.
+    pub fn none() -> Self {
+        Self { bar: None, shown: false, duration_s: None, said: None, track: None }
+    }
+
+    /// Whether somebody looks.
+    pub fn is_shown(&self) -> bool {
+        self.shown
     }
 
     /// Says which track is heard, when it is another one.
@@ -70,7 +82,7 @@ impl Screen {
                 bar.set_prefix(state(programme));
                 bar.set_message(place);
             }
-            None if changed => terminal::note(&format!("{} {place}", state(programme))),
+            None if changed && self.shown => terminal::note(&format!("{} {place}", state(programme))),
             None => {}
         }
     }
@@ -79,7 +91,8 @@ impl Screen {
     pub fn remark(&self, line: &str) {
         match &self.bar {
             Some(bar) => bar.suspend(|| terminal::note(line)),
-            None => terminal::note(line),
+            None if self.shown => terminal::note(line),
+            None => tracing::info!("queue: {line}"),
         }
     }
 

@@ -9,7 +9,7 @@ use antiphon_api::{
     SourceNotice, SourceTarget, SpeakerPatch, TransportAction, TransportRequest,
 };
 use antiphon_audio::desktop::Lateness;
-use antiphon_audio::source::{News, Place, Polled, Prefetch, SourceError, SourceInfo, Track};
+use antiphon_audio::source::{self, List, News, Place, Polled, Prefetch, SourceError, SourceInfo, Track};
 use antiphon_base::{Frames, SampleRate, Span};
 
 use super::audience::{self, Came};
@@ -48,6 +48,32 @@ const LATENESS: Duration = Duration::from_secs(1);
 /// From a device to the hub: a piece, and half of one on the way.
 const ON_THE_WAY: Span = Span::from_ms(10);
 
+/// Who decides while it plays what is heard instead, where that is not written in a list.
+pub trait Leader: Send {
+    /// Whether something else is wanted.
+    fn wish(&mut self) -> Option<Wish>;
+
+    /// The track that is so many further is wanted; none: there is none, and playing ends.
+    fn skip(&mut self, by: i32) -> Option<List>;
+
+    /// The track `tag` is heard.
+    fn heard(&mut self, tag: u64);
+
+    /// A station says what it plays.
+    fn on_air(&mut self, title: &str);
+
+    /// Something is left out.
+    fn trouble(&mut self, error: &SourceError);
+}
+
+/// What a [`Leader`] wants.
+pub enum Wish {
+    /// This, at once.
+    Play(Box<List>),
+    /// Silence.
+    Stop,
+}
+
 /// A programme on its way.
 pub struct Stream {
     reach: Reach,
@@ -66,7 +92,9 @@ pub struct Stream {
     /// What is heard.
     heard: SourceInfo,
     screen: Screen,
-    mpris: Mpris,
+    /// Of a player of somebody's.
+    mpris: Option<Mpris>,
+    leader: Option<Box<dyn Leader>>,
     keys: Option<Keys>,
     stop: Arc<AtomicBool>,
     /// Everything was sent.
@@ -78,9 +106,13 @@ pub struct Stream {
 }
 
 /// How it ended.
-enum End {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// To its end.
     Played,
+    /// Somebody has ended it.
     Stopped,
+    /// This program is to end.
     Interrupted,
 }
 
@@ -106,6 +138,8 @@ impl Stream {
         let (place, heard) = (ProgrammeStatus::default(), source.info().clone());
         let (repeats, at) = (source.repeats(), Instant::now());
         let now = Now { client: client.clone(), programme: place.clone(), at, info: heard.clone(), repeats };
+        // A screen that shows nothing is nobody's.
+        let mpris = screen.is_shown().then(|| Mpris::start(now));
         Ok(Self {
             reach,
             client,
@@ -119,7 +153,8 @@ impl Stream {
             place,
             heard,
             screen,
-            mpris: Mpris::start(now),
+            mpris,
+            leader: None,
             keys,
             stop,
             ended: false,
@@ -134,23 +169,18 @@ impl Stream {
         self
     }
 
+    /// Lets `leader` decide what is heard instead.
+    pub fn led_by(mut self, leader: Box<dyn Leader>) -> Self {
+        self.leader = Some(leader);
+        self
+    }
+
     /// Plays to the end.
     ///
     /// # Errors
     /// The hub went away, or the source is damaged (what came before is heard).
     pub fn run(mut self) -> Result<Exit, Failure> {
-        let end = loop {
-            match self.play() {
-                Err(gone) if gone.exit == Exit::HubUnreachable && self.reach.may_return() => {
-                    match self.come_back(&gone) {
-                        Ok(None) => {}
-                        Ok(Some(end)) => break Ok(end),
-                        Err(failure) => break Err(failure),
-                    }
-                }
-                end => break end,
-            }
-        };
+        let end = self.play_out();
         self.screen.close();
         match end? {
             End::Interrupted => Ok(Exit::Interrupted),
@@ -162,6 +192,25 @@ impl Stream {
         }
     }
 
+    /// The same, and how it ended. Damage to the source is no failure.
+    ///
+    /// # Errors
+    /// The hub went away.
+    pub fn play_out(&mut self) -> Result<End, Failure> {
+        loop {
+            match self.play() {
+                Err(gone) if gone.exit == Exit::HubUnreachable && self.reach.may_return() => {
+                    match self.come_back(&gone) {
+                        Ok(None) => {}
+                        Ok(Some(end)) => return Ok(end),
+                        Err(failure) => return Err(failure),
+                    }
+                }
+                end => return end,
+            }
+        }
+    }
+
     fn play(&mut self) -> Result<End, Failure> {
         loop {
             if self.stop.load(Ordering::Acquire) {
@@ -170,6 +219,14 @@ impl Stream {
             if self.press_keys() {
                 self.stop_hub();
                 return Ok(End::Stopped);
+            }
+            match self.leader.as_mut().and_then(|leader| leader.wish()) {
+                Some(Wish::Play(list)) => self.begin_list(*list)?,
+                Some(Wish::Stop) => {
+                    self.stop_hub();
+                    return Ok(End::Stopped);
+                }
+                None => {}
             }
             self.look_at_lateness()?;
             let hungry = self.feed()?;
@@ -221,7 +278,12 @@ impl Stream {
     fn tell_news(&mut self) {
         while let Some(news) = self.source.news() {
             match news {
-                News::Title(title) => self.screen.remark(&format!("now: {title}")),
+                News::Title(title) => {
+                    self.screen.remark(&format!("now: {title}"));
+                    if let Some(leader) = &mut self.leader {
+                        leader.on_air(&title);
+                    }
+                }
                 News::Remark(line) => self.screen.remark(&line),
             }
         }
@@ -249,15 +311,20 @@ impl Stream {
         if let Some(track) = programme.track.and_then(|place| self.tracks.heard(place)) {
             self.screen.track(track);
             self.heard.clone_from(&track.info);
+            if let Some(leader) = &mut self.leader {
+                leader.heard(track.tag);
+            }
         }
         self.screen.show(&programme);
-        self.mpris.tell(Now {
-            client: self.client.clone(),
-            programme: programme.clone(),
-            at: Instant::now(),
-            info: self.heard.clone(),
-            repeats: self.source.repeats(),
-        });
+        if let Some(mpris) = &self.mpris {
+            mpris.tell(Now {
+                client: self.client.clone(),
+                programme: programme.clone(),
+                at: Instant::now(),
+                info: self.heard.clone(),
+                repeats: self.source.repeats(),
+            });
+        }
         self.place = programme;
     }
 
@@ -330,6 +397,10 @@ impl Stream {
 /// Lists.
 impl Stream {
     fn begin_track(&mut self, track: Box<Track>) -> Result<(), Failure> {
+        if self.tracks.last() == Some(&*track) {
+            // Said already, when the list was begun.
+            return Ok(());
+        }
         if usize::from(track.info.channels) != self.channels {
             self.turn = Some(track);
             return self.end();
@@ -349,8 +420,10 @@ impl Stream {
     /// A link for a programme that begins in `track`, at its frame `begin`.
     fn open_with(&mut self, track: Track, begin: Frames) -> Result<(), Failure> {
         let info = &track.info;
-        if let SourceCommand::Open { channels, title, duration_frames, first_frame, .. } = &mut self.open {
-            (*channels, *title) = (info.channels, super::title(info));
+        if let SourceCommand::Open { channels, title, duration_frames, first_frame, seekable, .. } =
+            &mut self.open
+        {
+            (*channels, *title, *seekable) = (info.channels, super::title(info), info.seekable);
             (*duration_frames, *first_frame) = (info.frames.map(|frames| frames.0), begin.0);
         }
         self.channels = usize::from(info.channels.max(1));
@@ -361,7 +434,28 @@ impl Stream {
         Ok(())
     }
 
-    fn leave_out(&self, error: &SourceError) {
+    /// Another list in place of the one that plays.
+    fn begin_list(&mut self, list: List) -> Result<(), Failure> {
+        let track = list.first();
+        self.source = ahead(list)?;
+        self.open_with(track, Frames(0))
+    }
+
+    fn skip_led(&mut self, by: i32) -> Result<(), Failure> {
+        match self.leader.as_mut().and_then(|leader| leader.skip(by)) {
+            None => self.end_here(Frames(0)),
+            Some(list) => {
+                let track = list.first();
+                self.source = ahead(list)?;
+                self.land(track, Frames(0))
+            }
+        }
+    }
+
+    fn leave_out(&mut self, error: &SourceError) {
+        if let Some(leader) = &mut self.leader {
+            leader.trouble(error);
+        }
         self.screen.remark(&format!("left out: {error}"));
     }
 
@@ -374,31 +468,48 @@ impl Stream {
     }
 
     fn skip(&mut self, from: u32, by: i32) -> Result<(), Failure> {
+        if self.leader.is_some() {
+            return self.skip_led(by);
+        }
         let number = i64::from(from) + i64::from(by);
         self.go(Place { number, backwards: by < 0, at: Span::ZERO, first: Frames(0) })
     }
 
     /// Answers the hub's wish for another place.
     fn go(&mut self, place: Place) -> Result<(), Failure> {
-        let Some((track, position)) = self.source.go(place).map_err(cannot_play)? else {
-            self.turn = None;
-            self.link.position(place.first.0)?;
-            self.end()?;
-            // A pause would keep the end from coming.
-            let paused = self.place.state == ProgrammeState::Paused;
-            return if paused { Ok(self.transport(TransportAction::Resume, None)?) } else { Ok(()) };
-        };
+        match self.source.go(place).map_err(cannot_play)? {
+            None => self.end_here(place.first),
+            Some((track, position)) => self.land(*track, position),
+        }
+    }
+
+    /// There is nothing at the place that was wished for.
+    fn end_here(&mut self, first: Frames) -> Result<(), Failure> {
+        self.turn = None;
+        self.link.position(first.0)?;
+        self.end()?;
+        // A pause would keep the end from coming.
+        let paused = self.place.state == ProgrammeState::Paused;
+        if paused { Ok(self.transport(TransportAction::Resume, None)?) } else { Ok(()) }
+    }
+
+    /// Goes on in `track`, at the frame `position`.
+    fn land(&mut self, track: Track, position: Frames) -> Result<(), Failure> {
         if usize::from(track.info.channels) != self.channels {
             let paused = self.place.state == ProgrammeState::Paused;
-            self.open_with(*track, position)?;
+            self.open_with(track, position)?;
             return if paused { self.pause_new_programme() } else { Ok(()) };
         }
         self.link.position(position.0)?;
         self.link.track(&tracks::told(&track))?;
-        self.tracks.restart(*track);
+        self.tracks.restart(track);
         (self.ended, self.failure, self.turn) = (false, None, None);
         Ok(())
     }
+}
+
+fn ahead(list: List) -> Result<Prefetch, Failure> {
+    source::prefetch_list(list).map_err(|error| Failure::failed(format!("cannot start the decoder: {error}")))
 }
 
 /// After the hub was gone.

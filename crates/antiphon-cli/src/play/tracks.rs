@@ -93,7 +93,7 @@ mod tests {
             codec: "pcm_s16le",
             seekable: true,
         };
-        Track { number, of: 3, first: Frames(first), info }
+        Track { number, of: 3, first: Frames(first), info, tag: 0 }
     }
 
     #[test]

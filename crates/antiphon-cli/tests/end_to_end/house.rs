@@ -58,12 +58,21 @@ pub struct House {
     bus: Option<String>,
     /// The socket of the sound server of its processes; they have none otherwise.
     sound: Option<PathBuf>,
+    /// The music folder of its hub, which has none otherwise.
+    music: PathBuf,
 }
 
 impl House {
     /// Nobody is at home.
     pub fn empty() -> Self {
-        Self { dir: tempfile::tempdir().unwrap(), hub: None, port: 0, bus: None, sound: None }
+        Self {
+            dir: tempfile::tempdir().unwrap(),
+            hub: None,
+            port: 0,
+            bus: None,
+            sound: None,
+            music: PathBuf::new(),
+        }
     }
 
     /// With a hub.
@@ -83,6 +92,11 @@ impl House {
         self.sound = Some(socket.to_owned());
     }
 
+    /// Its hub has this music folder.
+    pub fn set_music(&mut self, folder: &Path) {
+        self.music = folder.to_owned();
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
@@ -94,6 +108,7 @@ impl House {
             command.env_remove(name);
         }
         command.env("ANTIPHON_STATE_DIR", self.path("state")).env("ANTIPHON_RUNTIME_DIR", self.path("run"));
+        command.env("ANTIPHON_MUSIC", &self.music);
         let sound = self.sound.clone().unwrap_or_else(|| self.path("no-sound-server"));
         command.env("PULSE_SERVER", format!("unix:{}", sound.display()));
         // Nor do they appear among the players of whoever runs the tests.

@@ -33,3 +33,5 @@ mod inputs;
 mod miio;
 
 mod radio;
+
+mod services;

@@ -19,6 +19,10 @@ mod browser;
 
 mod pages;
 
+mod services;
+
+pub mod events;
+
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
@@ -34,9 +38,13 @@ use axum::routing::{delete, get, patch, post, put};
 use tokio::sync::{self, Semaphore};
 
 use crate::media::Media;
+use crate::services::Services;
 use crate::state::{JoinCodes, Store};
+use services::Desk;
 
+pub use events::watch_status;
 pub use server::{Entrance, places, serve};
+pub use services::MAX_UPLOAD;
 
 /// Longest body of a request: the longest real one is under 200 bytes.
 const MAX_BODY: usize = 16 * 1024;
@@ -84,6 +92,10 @@ pub struct Shared {
     pub join_codes: JoinCodes,
     /// Browsers on their way in.
     pub door: browser::Door,
+    /// What the hub does besides.
+    pub desk: Desk,
+    /// Where whatever changes is told to pages.
+    pub events: events::Events,
     handshakes: Semaphore,
     sources: Arc<Semaphore>,
 }
@@ -99,6 +111,7 @@ impl Shared {
         clock_id: ClockId,
         listen: SocketAddr,
         https: Option<Https>,
+        services: Option<Arc<dyn Services>>,
     ) -> Self {
         let handshakes = Semaphore::new(MAX_HANDSHAKES);
         let sources = Arc::new(Semaphore::new(MAX_SOURCES));
@@ -114,6 +127,8 @@ impl Shared {
             calibrating: sync::Mutex::new(()),
             join_codes,
             door: browser::Door::new(),
+            desk: Desk::new(services),
+            events: events::Events::new(),
             handshakes,
             sources,
         }
@@ -141,6 +156,10 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .route("/join-codes", get(browser::codes::list).post(browser::codes::make))
         .route("/join-codes/{id}", delete(browser::codes::revoke))
         .route("/source", get(source::upgrade))
+        .merge(services::reading())
+        .merge(services::playing())
+        .merge(services::working())
+        .route("/events", get(events::upgrade))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(from_fn(guard::this_machine_only));
     Router::new()

@@ -14,6 +14,7 @@ use axum::extract::{Path, State};
 
 use super::{Json, Refused, Shared, SharedState, calibration};
 use crate::convert;
+use crate::media::Stalled;
 use crate::options::{HubError, MAX_LATENCY, MIN_LATENCY};
 use crate::state::random_bytes;
 
@@ -26,11 +27,19 @@ pub async fn health() -> Json<Health> {
 
 /// `GET /api/v1/status`
 pub async fn status(State(shared): SharedState) -> Answer<Status> {
+    Ok(Json(look(&shared).await?))
+}
+
+/// The hub, the programme and every speaker, as they are.
+///
+/// # Errors
+/// The media thread is stalled, or stopping.
+pub async fn look(shared: &Shared) -> Result<Status, Stalled> {
     let asked = shared.media.ask(|core| (core.uptime(), core.latency(), core.programme(), core.speakers()));
     let (uptime, latency, programme, mut speakers) = asked.await?;
-    calibration::show(&shared, &mut speakers);
-    let hub = hub_status(&shared, uptime, latency);
-    Ok(Json(Status { schema: STATUS_SCHEMA, hub, programme, speakers }))
+    calibration::show(shared, &mut speakers);
+    let hub = hub_status(shared, uptime, latency);
+    Ok(Status { schema: STATUS_SCHEMA, hub, programme, speakers })
 }
 
 /// `POST /api/v1/transport`

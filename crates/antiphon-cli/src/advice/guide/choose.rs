@@ -5,6 +5,7 @@ use antiphon_catalog::guide::{Plan, Saved};
 use antiphon_catalog::{Catalogue, Found, Named};
 
 use super::GuideArgs;
+use crate::advice::CaseArgs;
 use crate::advice::page::Page;
 use crate::exit::{Exit, Failure};
 use crate::terminal;
@@ -33,7 +34,31 @@ pub fn plan(catalogue: &Catalogue, args: &GuideArgs, kept: Option<&Saved>) -> Re
         return Ok(wish(catalogue, what, args.model.as_deref()).unwrap_or(Wish::List));
     }
     found(catalogue, what)?;
-    best(catalogue, args, what)
+    best(catalogue, &args.case, what, args.model.as_deref())
+}
+
+/// The plan of the guide `method`, or of the best method for the models; without either the list.
+///
+/// # Errors
+/// No guide and no model of that name.
+pub fn choice(
+    catalogue: &Catalogue,
+    case: &CaseArgs,
+    method: Option<&str>,
+    model: Option<&str>,
+    other: Option<&str>,
+) -> Result<Wish, Failure> {
+    for model in model.into_iter().chain(other) {
+        found(catalogue, model)?;
+    }
+    match (method, model) {
+        (Some(method), _) => wish(catalogue, method, model).ok_or_else(|| {
+            let names: Vec<&str> = catalogue.guides.iter().map(|guide| guide.id.as_str()).collect();
+            Failure::new(Exit::NotFound, format!("{method:?} is no method; there are: {}", names.join(", ")))
+        }),
+        (None, Some(model)) => best(catalogue, case, model, other),
+        (None, None) => Ok(Wish::List),
+    }
 }
 
 fn wish(catalogue: &Catalogue, guide: &str, model: Option<&str>) -> Option<Wish> {
@@ -64,8 +89,8 @@ fn found<'a>(catalogue: &'a Catalogue, model: &str) -> Result<Found<'a>, Failure
 }
 
 /// The guide of the method that `check` finds best.
-fn best(catalogue: &Catalogue, args: &GuideArgs, first: &str) -> Result<Wish, Failure> {
-    let report = catalogue.check(&args.case.question(first, args.model.as_deref())?);
+fn best(catalogue: &Catalogue, case: &CaseArgs, first: &str, other: Option<&str>) -> Result<Wish, Failure> {
+    let report = catalogue.check(&case.question(first, other)?);
     terminal::note(&report.verdict);
     if report.methods.iter().any(|judged| matches!(judged.standing, Standing::Maybe | Standing::NotYet)) {
         terminal::note("antiphon check says more about the others.");

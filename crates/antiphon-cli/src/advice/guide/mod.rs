@@ -13,12 +13,14 @@ mod lead;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use antiphon_api::advice::GuideReport;
 use antiphon_api::json;
 use antiphon_catalog::Catalogue;
 use antiphon_catalog::guide::{Plan, Saved, Walk};
 
 pub use args::GuideArgs;
 
+use super::CaseArgs;
 use super::files;
 use crate::exit::{Exit, Failure};
 use crate::pair::{AtTerminal, Person};
@@ -48,6 +50,25 @@ pub fn run(args: &GuideArgs) -> Result<Exit, Failure> {
         return Ok(Exit::Ok);
     }
     interactive(&catalogue, &plan, kept, model.as_deref(), &mut person)
+}
+
+/// The steps of the guide `method`, or of the best method for two models, for programs.
+///
+/// # Errors
+/// Neither is named, or known.
+pub fn report(
+    case: &CaseArgs,
+    method: Option<&str>,
+    model: Option<&str>,
+    other: Option<&str>,
+) -> Result<GuideReport, Failure> {
+    let catalogue = Catalogue::embedded();
+    match choose::choice(&catalogue, case, method, model, other)? {
+        Wish::Plan(plan, _) => Ok(write::report(&catalogue, &plan)),
+        Wish::List => {
+            Err(Failure::new(Exit::Usage, "name a method or a model: ?method=host-pair, ?model=flip+6"))
+        }
+    }
 }
 
 fn interactive(

@@ -1,0 +1,20 @@
+//! What `GET /api/v1/events` tells.
+
+use serde::{Deserialize, Serialize};
+
+use crate::status::Status;
+
+/// A message of the hub to a page. Others may come that this version does not know.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum EventMessage {
+    /// The hub, the programme and every speaker: at most four a second, and when something has changed;
+    /// figures that always move once a second.
+    Status {
+        /// As `GET /api/v1/status` answers.
+        status: Box<Status>,
+    },
+    /// Something else has changed.
+    #[serde(other)]
+    Other,
+}

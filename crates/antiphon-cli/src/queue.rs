@@ -1,0 +1,111 @@
+//! `antiphon queue`: what the hub plays by itself.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use antiphon_api::{
+    Client, LibraryReply, QueueAdd, QueuePatch, QueuePlace, QueueReply, QueueWish, TransportAction,
+    TransportRequest, json,
+};
+use antiphon_audio::source::is_url;
+
+use crate::args::{QueueAction, QueueArgs};
+use crate::exit::{Exit, Failure};
+use crate::status::clock;
+use crate::{find, terminal};
+
+/// Files that are shown of a search.
+const FOUND: usize = 50;
+
+/// Does what was asked, and shows the queue.
+pub fn run(args: &QueueArgs) -> Result<Exit, Failure> {
+    let client = find::client(args.at.hub.as_ref())?;
+    let queue = match args.action.clone().unwrap_or(QueueAction::List) {
+        QueueAction::Find { words } => {
+            let found = client.find_in_library(&words.join(" "), FOUND)?;
+            let text = if args.json { json::write_pretty(&found) } else { files(&found) };
+            terminal::print(&text);
+            return Ok(if found.total == 0 && found.folders.is_empty() { Exit::NotFound } else { Exit::Ok });
+        }
+        QueueAction::List => client.queue()?,
+        QueueAction::Add { what, now, next } => {
+            let place = match (now, next) {
+                (true, _) => QueuePlace::Now,
+                (_, true) => QueuePlace::Next,
+                _ => QueuePlace::Last,
+            };
+            let items = what.iter().map(|what| wish(&client, what)).collect::<Result<_, _>>()?;
+            client.add_to_queue(&QueueAdd { items, place })?
+        }
+        QueueAction::Play => {
+            client.change_queue(&QueuePatch { playing: Some(true), ..QueuePatch::default() })?
+        }
+        QueueAction::Next => {
+            client.transport(&TransportRequest { action: TransportAction::Next, to: None })?;
+            client.queue()?
+        }
+        QueueAction::Clear => client.clear_queue()?,
+    };
+    terminal::print(&if args.json { json::write_pretty(&queue) } else { page(&queue) });
+    Ok(Exit::Ok)
+}
+
+/// What is meant: a file of this machine is sent to the hub.
+fn wish(client: &Client, what: &str) -> Result<QueueWish, Failure> {
+    let path = Path::new(what);
+    match what.strip_prefix("signal:") {
+        Some(name) => Ok(QueueWish::Signal(name.to_owned())),
+        None if is_url(what) => Ok(QueueWish::Url(what.to_owned())),
+        None if path.is_file() => {
+            let file = std::fs::File::open(path);
+            let file = file.map_err(|error| Failure::new(Exit::NotPermitted, format!("{what}: {error}")))?;
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            Ok(QueueWish::Upload(client.upload(&name, file)?.id))
+        }
+        None => Ok(QueueWish::Library(what.to_owned())),
+    }
+}
+
+fn page(queue: &QueueReply) -> String {
+    let mut text = String::new();
+    if queue.items.is_empty() {
+        text.push_str("The queue is empty: antiphon queue find WORD, antiphon queue add ID\n");
+    }
+    for (n, item) in queue.items.iter().enumerate() {
+        let here = queue.current.as_ref() == Some(&item.key);
+        let mark = if here && queue.playing {
+            ">"
+        } else if here {
+            "|"
+        } else {
+            " "
+        };
+        let length = item.duration_s.map_or_else(String::new, |s| format!("  {}", clock(s)));
+        let artist = item.artist.as_ref().map_or_else(String::new, |artist| format!("{artist} - "));
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{mark} {:>3} {artist}{}{length}", n + 1, item.title);
+    }
+    if let Some(problem) = &queue.problem {
+        let _ = writeln!(text, "{problem}");
+    }
+    text
+}
+
+fn files(found: &LibraryReply) -> String {
+    let mut text = String::new();
+    for folder in &found.folders {
+        let _ = writeln!(text, "{}  {}/", folder.id, folder.name);
+    }
+    for file in &found.files {
+        let parts = [file.artist.as_ref(), Some(&file.title), file.album.as_ref()];
+        let named: Vec<&str> = parts.into_iter().flatten().map(String::as_str).collect();
+        let _ = writeln!(text, "{}  {}", file.id, named.join(" - "));
+    }
+    if found.total > found.files.len() {
+        let _ = writeln!(text, "and {} more", found.total - found.files.len());
+    }
+    if found.reading {
+        text.push_str("The folders are still being read; there may be more in a moment.\n");
+    }
+    text
+}

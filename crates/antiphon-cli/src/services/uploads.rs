@@ -1,0 +1,204 @@
+//! Files that came in: kept for an hour in a private folder, under names that this draws.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use antiphon_api::{ErrorBody, ErrorCode, UploadReply};
+use antiphon_hub::services::Served;
+use antiphon_hub::{MAX_UPLOAD, private_files};
+
+use super::{no_such, random_id, signals};
+use crate::lab;
+
+/// Files that are kept: with the greatest of them a gigabyte. One more, and the oldest goes.
+const MOST: usize = 10;
+
+/// How long they are kept: a recording is measured within minutes.
+const KEPT: Duration = Duration::from_secs(3_600);
+
+/// Bytes written at a time.
+const PIECE: usize = 64 * 1024;
+
+/// Longest name that is shown.
+const LONGEST_NAME: usize = 120;
+
+/// The folder and what is in it. Nothing of it outlives the hub.
+#[derive(Debug)]
+pub struct Uploads {
+    dir: PathBuf,
+    files: Mutex<Vec<Upload>>,
+}
+
+/// A file that came in.
+#[derive(Debug, Clone)]
+pub struct Upload {
+    pub id: String,
+    /// As it was called: for people, and never a path.
+    pub name: String,
+    pub path: PathBuf,
+    bytes: u64,
+    came: Instant,
+}
+
+impl Uploads {
+    /// In `dir`, which is emptied.
+    pub fn new(dir: PathBuf) -> Self {
+        // What a hub left that was killed.
+        let _ = fs::remove_dir_all(&dir);
+        Self { dir, files: Mutex::new(Vec::new()) }
+    }
+
+    /// Takes what `body` gives.
+    ///
+    /// # Errors
+    /// It breaks off, is too large or empty, or the disk is full.
+    pub fn take(&self, name: &str, body: &mut dyn Read) -> Served<UploadReply> {
+        let id = random_id()?;
+        let path = self.dir.join(&id);
+        let taken = self.create(&path).and_then(|mut file| copy(body, &mut file));
+        let bytes = taken.and_then(|bytes| if bytes == 0 { Err(refused("it is empty")) } else { Ok(bytes) });
+        // What there is of it is of no use.
+        let bytes = bytes.inspect_err(|_| drop(fs::remove_file(&path)))?;
+        let upload = Upload { id, name: shown(name), path, bytes, came: Instant::now() };
+        let reply = UploadReply { id: upload.id.clone(), name: upload.name.clone(), bytes };
+        let mut files = self.lock();
+        while files.len() >= MOST {
+            forget(files.remove(0));
+        }
+        files.push(upload);
+        Ok(reply)
+    }
+
+    /// The upload `id`.
+    ///
+    /// # Errors
+    /// There is none, or none any more.
+    pub fn find(&self, id: &str) -> Served<Upload> {
+        self.expire();
+        let found = self.lock().iter().find(|upload| upload.id == id).cloned();
+        found.ok_or_else(|| no_such("upload, or none any more: they are kept for an hour"))
+    }
+
+    /// The test track `name` as a file.
+    ///
+    /// # Errors
+    /// No such track, or the disk is full.
+    pub fn signal(&self, name: &str) -> Served<PathBuf> {
+        let track = signals::track(name)?;
+        let path = self.dir.join(format!("track-{}.wav", track.name()));
+        if !path.exists() {
+            self.make_dir()?;
+            let written = lab::write(&path, &track.render(), signals::CHANNELS, signals::BITS);
+            written.map_err(|failure| ErrorBody::new(ErrorCode::Internal, failure.message))?;
+        }
+        Ok(path)
+    }
+
+    /// Forgets what has been kept for long enough.
+    pub fn expire(&self) {
+        let mut files = self.lock();
+        let (old, kept): (Vec<Upload>, Vec<Upload>) =
+            files.drain(..).partition(|upload| upload.came.elapsed() > KEPT);
+        *files = kept;
+        old.into_iter().for_each(forget);
+    }
+
+    /// Forgets everything.
+    pub fn clear(&self) {
+        self.lock().clear();
+        let _ = fs::remove_dir_all(&self.dir);
+    }
+
+    fn create(&self, path: &PathBuf) -> Served<File> {
+        self.make_dir()?;
+        OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(|error| disk(&error))
+    }
+
+    fn make_dir(&self) -> Served<()> {
+        private_files::make_private_dir(&self.dir)
+            .map_err(|error| ErrorBody::new(ErrorCode::Internal, error.to_string()))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Upload>> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn copy(body: &mut dyn Read, file: &mut File) -> Served<u64> {
+    let (mut piece, mut bytes) = (vec![0; PIECE], 0);
+    loop {
+        let count = match body.read(&mut piece) {
+            Ok(0) => return Ok(bytes),
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(refused(&format!("it broke off: {error}"))),
+        };
+        bytes += count as u64;
+        if bytes > MAX_UPLOAD {
+            return Err(ErrorBody::new(ErrorCode::TooLarge, "the file is too large"));
+        }
+        file.write_all(&piece[..count]).map_err(|error| disk(&error))?;
+    }
+}
+
+fn forget(upload: Upload) {
+    // It may be gone with its folder.
+    let _ = fs::remove_file(upload.path);
+}
+
+fn refused(why: &str) -> ErrorBody {
+    ErrorBody::new(ErrorCode::BadRequest, format!("the file did not arrive: {why}; send it once more"))
+}
+
+fn disk(error: &io::Error) -> ErrorBody {
+    ErrorBody::new(ErrorCode::Internal, format!("the hub cannot keep the file: {error}"))
+}
+
+fn shown(name: &str) -> String {
+    let plain: String = name.chars().filter(|c| !c.is_control()).take(LONGEST_NAME).collect();
+    if plain.trim().is_empty() { "recording".to_owned() } else { plain }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Gives some bytes, and then breaks off.
+    struct Broken(usize);
+
+    impl Read for Broken {
+        fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+            let count = self.0.min(out.len());
+            self.0 -= count;
+            if count == 0 { Err(io::Error::from(io::ErrorKind::ConnectionAborted)) } else { Ok(count) }
+        }
+    }
+
+    #[test]
+    fn a_name_is_shown_and_never_a_path() {
+        let dir = tempfile::tempdir().unwrap();
+        let uploads = Uploads::new(dir.path().join("up"));
+        let reply = uploads.take("../../evil\n.wav", &mut &b"abc"[..]).unwrap();
+        assert_eq!((reply.name.as_str(), reply.bytes), ("../../evil.wav", 3));
+        let path = uploads.find(&reply.id).unwrap().path;
+        assert_eq!(path.parent(), Some(dir.path().join("up").as_path()));
+        assert!(uploads.find("../up").is_err());
+        uploads.clear();
+        assert!(!path.exists() && uploads.find(&reply.id).is_err());
+    }
+
+    #[test]
+    fn of_too_many_the_oldest_go_and_what_broke_off_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let uploads = Uploads::new(dir.path().join("up"));
+        let ids: Vec<_> = (0..MOST + 2).map(|_| uploads.take("a", &mut &b"x"[..]).unwrap().id).collect();
+        assert!(uploads.find(&ids[1]).is_err() && uploads.find(&ids[2]).is_ok());
+        assert_eq!(uploads.take("b", &mut Broken(100_000)).unwrap_err().code, ErrorCode::BadRequest);
+        assert_eq!(uploads.take("c", &mut io::empty()).unwrap_err().code, ErrorCode::BadRequest);
+        assert_eq!(fs::read_dir(dir.path().join("up")).unwrap().count(), MOST);
+    }
+}
