@@ -30,6 +30,13 @@ function run(clock: OutputClock, context: Context, from: number, seconds: number
   }
 }
 
+/** A sound server's: steps of 8 ms, against which the position creeps, and a wander of 10 ms at first. */
+function saw(r: Reading): Reading {
+  const s = r.currentS;
+  const wander = 10e6 * Math.sin(s) * Math.exp(-s / 5);
+  return { ...r, stampNs: (r.stampNs ?? 0) + 16e6 * ((s * 0.83) % 1) - 8e6 + wander };
+}
+
 const errorUs = (clock: OutputClock, context: Context, s: number): number =>
   ((clock.localAt(s) ?? 0) - context.heardAt(s)) / 1e3;
 
@@ -53,6 +60,22 @@ test("one stamp in ten that is 40 ms off does not move the line", () => {
   run(clock, context, 0.1, 30, (r) => ({ ...r, stampNs: (r.stampNs ?? 0) + ((n += 1) % 10 === 0 ? 40e6 : 0) }));
   expect(Math.abs(errorUs(clock, context, 30.5))).toBeLessThan(150);
   expect(clock.quality().jumps).toBe(0);
+});
+
+test("a saw of 16 ms that wanders at first is averaged out: 4 ms in the first seconds, 1 ms from the 20th", () => {
+  const [clock, context] = [new OutputClock(), new Context(20)];
+  for (let t = 0.1; t < 60; t += 0.5) {
+    run(clock, context, t, 0.5, saw);
+    if (t > 1) expect(Math.abs(errorUs(clock, context, t + 1))).toBeLessThan(t < 20 ? 4_000 : 1_000);
+  }
+});
+
+test("an output behind a sound server that ran dry for 40 ms is found within a second, to 4 ms", () => {
+  const [clock, context] = [new OutputClock(), new Context(20)];
+  run(clock, context, 0.1, 30, saw);
+  context.extraS = 0.04;
+  run(clock, context, 30.1, 1, saw);
+  expect(Math.abs(errorUs(clock, context, 31.5))).toBeLessThan(4_000);
 });
 
 test("an output that ran dry for 20 ms is found where it is within a second", () => {

@@ -2,8 +2,13 @@
 //
 // Browsers state it (getOutputTimestamp), and some state nonsense: nothing, zeros, the time of rendering, a stamp that
 // stands still. So a stamp is validated, and where none is valid the context's own time and its stated latency take its
-// place, coarser. A line is fitted to the stamps of half a minute, with outliers left out; a run of stamps off the line to
-// one side shows that the output has moved (it ran dry, or changed its route), and the line begins anew there.
+// place, coarser. On a sound server stamps are a saw (a latency in steps of 8 ms, against which the position creeps for a
+// second) and for the first ten seconds they wander by as much. So a line is fitted to the stamps of a minute, early ones
+// counting little if they are noisy; its doubt is reckoned by the second, not by the stamp; and until it knows better it is
+// held by what has been rendered and the stated latency, which is off by a constant and steady.
+//
+// An output that runs dry makes everything after it late at once. What has been rendered shows that within half a second,
+// long before the stamps do, and the line is moved by as much.
 //
 // Pure: readings in, estimate out. Seconds of context time, nanoseconds of the page's clock.
 
@@ -37,8 +42,13 @@ interface Point {
   y: number;
 }
 
-/** Half a minute of ten a second. */
-const MAX_POINTS = 300;
+interface Line extends Point {
+  slope: number;
+  slopeSd: number;
+}
+
+/** A minute of ten a second. */
+const MAX_POINTS = 600;
 const EVERY_NS = 100e6;
 /** Closer together at first, as the start waits for them. */
 const FIRST_EVERY_NS = 20e6;
@@ -47,11 +57,20 @@ const FIRST_POINTS = 25;
 const READY = { points: 8, spanS: 0.25 };
 /** Sound cards against crystals of computers, ns/s; what a line of a second could not tell. */
 const SLOPE_SD = 60e3;
+/** What a crystal does from one half minute to another. */
+const KNOWN_SLOPE_SD = 10e3;
 /** Stamps are no better than this, ns. */
 const LEAST_NOISE = 50e3;
-/** How far off the line counts as another line, and how many in a row say so. */
-const JUMP_NS = 3e6;
-const JUMP_AFTER = 6;
+/** A saw has turned about once in this time, s: stamps closer together tell the same. */
+const ALIKE_S = 1;
+/** Stamps wander when an output begins: by so many times their noise, for about so long. */
+const WANDER = { times: 4, s: 5 };
+/** What is rendered and the stated latency tell the output no better than this, ns. */
+const RENDERED_SD = 4e6;
+/** Readings of what is rendered: so many new ones against so many before show a jump of so much at least. */
+const RENDERED = { recent: 12, before: 24, ns: 7e6 };
+/** So many stamps in a row off the line, to one side, show one too: by so much, and so much noise. */
+const OFF = { points: 6, ns: 3e6, noises: 4 };
 /** A stamp's age and latency beyond which it is nonsense, s. */
 const OLDEST_STAMP_S = 1;
 const LONGEST_LATENCY_S = 2;
@@ -60,10 +79,12 @@ const GIVE_UP_AFTER = 20;
 
 export class OutputClock {
   private points: Point[] = [];
-  private line: { x: number; y: number; slope: number; noise: number; slopeSd: number } | undefined;
+  /** What has been rendered, and the latency stated with it, ns. */
+  private rendered: (Point & { latency: number })[] = [];
+  private beganS = 0;
+  private line: (Line & { noise: number }) | undefined;
   private priorSlope = 0;
   private priorSd = SLOPE_SD;
-  private off = 0;
   private invalid = 0;
   private valid = 0;
   private lastStampNs = -1;
@@ -74,19 +95,25 @@ export class OutputClock {
   /** The context was suspended and goes on, or is another one: what was known of its position is void. */
   reset(): void {
     this.points = [];
+    this.rendered = [];
     this.line = undefined;
-    this.off = 0;
     this.lastStampNs = -1;
     this.lastNs = -Infinity;
   }
 
   handleReading(r: Reading): void {
-    if (!(r.currentS > 0) || r.nowNs - this.lastNs < this.everyNs()) return;
+    if (!(r.currentS > 0)) return;
+    this.watchRendering(r);
+    if (r.nowNs - this.lastNs < this.everyNs()) return;
     const point = this.stamped() ? this.fromStamp(r) : fromLatency(r);
     if (!point) return;
     this.lastNs = r.nowNs;
     this.latencyS = Math.max(0, r.currentS - (r.nowNs - point.y) / 1e9);
-    this.add(point);
+    if (this.points.length === 0) this.beganS = point.x;
+    this.points.push(point);
+    if (this.points.length > MAX_POINTS) this.points.shift();
+    if (this.isOff()) this.moved(OFF.points);
+    this.fit();
   }
 
   /** Local ns at which the frame at context time `s` is heard. */
@@ -114,7 +141,7 @@ export class OutputClock {
     const n = this.points.length;
     return {
       ppm: -this.skew() * 1e6,
-      sdUs: line ? Math.hypot(line.noise / Math.sqrt(n), line.slopeSd * spanS * 0.5) / 1e3 : Infinity,
+      sdUs: line ? Math.hypot(line.noise / Math.sqrt(1 + spanS / ALIKE_S), line.slopeSd * spanS * 0.5) / 1e3 : Infinity,
       latencyS: this.latencyS,
       stamped: this.stamped(),
       ready: n >= READY.points && spanS >= READY.spanS,
@@ -144,39 +171,89 @@ export class OutputClock {
     return { x, y: ns - 1e9 * x };
   }
 
-  private add(point: Point): void {
-    if (this.line) {
-      const residual = point.y - (this.line.y + this.line.slope * (point.x - this.line.x));
-      const limit = Math.max(JUMP_NS, 6 * this.line.noise);
-      const side = Math.abs(residual) > limit ? Math.sign(residual) : 0;
-      this.off = side === 0 ? 0 : Math.sign(this.off) === side ? this.off + side : side;
-      if (Math.abs(this.off) >= JUMP_AFTER) this.moved();
-    }
-    this.points.push(point);
-    if (this.points.length > MAX_POINTS) this.points.shift();
-    this.fit();
+  /** Rendering falls behind by what the output stood still, and stays behind. */
+  private watchRendering(r: Reading): void {
+    const { recent, before } = RENDERED;
+    this.rendered.push({ x: r.currentS, y: r.nowNs - 1e9 * r.currentS, latency: r.latencyS * 1e9 });
+    if (this.rendered.length > recent + before) this.rendered.shift();
+    if (this.rendered.length < recent + before) return;
+    const late = this.rendered.map((p) => p.y);
+    const jump = median(late.slice(-recent)) - median(late.slice(0, before));
+    if (Math.abs(jump) < RENDERED.ns) return;
+    this.jumps += 1;
+    for (const point of this.points) point.y += jump;
+    this.rendered = this.rendered.slice(-recent);
+    if (this.points.length > 0) this.fit();
+  }
+
+  /** Whether the newest stamps all lie far off the line, on one side. */
+  private isOff(): boolean {
+    const line = this.line;
+    if (!line || this.points.length < 3 * OFF.points) return false;
+    const residuals = this.points.slice(-OFF.points).map((p) => residualOf(line, p));
+    const limit = Math.max(OFF.ns, OFF.noises * line.noise);
+    return residuals.every((r) => r > limit) || residuals.every((r) => r < -limit);
   }
 
   /** The rate stays what it was: the crystal is the same. */
-  private moved(): void {
+  private moved(keep: number): void {
     this.jumps += 1;
-    this.points = this.points.slice(-(JUMP_AFTER - 1));
-    this.off = 0;
+    this.points = this.points.slice(-keep);
+    this.rendered = this.rendered.slice(-keep);
   }
 
   private fit(): void {
     const all = this.points;
-    const first = leastSquares(all, this.priorSlope, this.priorSd, this.line?.noise ?? 1e6);
+    const first = this.leastSquares(all, this.line?.noise ?? 1e6);
     const residuals = all.map((p) => Math.abs(residualOf(first, p)));
     const spread = 1.4826 * median(residuals);
     const kept = all.filter((_, i) => (residuals[i] as number) <= Math.max(3 * spread, 2 * LEAST_NOISE));
     const noise = Math.max(LEAST_NOISE, spread);
-    this.line = { ...leastSquares(kept, this.priorSlope, this.priorSd, noise), noise };
+    this.line = { ...this.leastSquares(kept, noise), noise };
     if (kept.length >= MAX_POINTS / 2) {
       this.priorSlope = this.line.slope;
-      this.priorSd = 20e3;
+      this.priorSd = KNOWN_SLOPE_SD;
     }
   }
+
+  /** A line whose slope is known beforehand, and whose level is, coarsely, from what has been rendered. */
+  private leastSquares(points: Point[], noise: number): Line {
+    const spanS = (points.at(-1)?.x ?? 0) - (points[0]?.x ?? 0);
+    // Points nearer to each other than a turn of the saw count together as one.
+    const alike = Math.max(1, (points.length * ALIKE_S) / (spanS + ALIKE_S));
+    const weighed = points.map((p) => {
+      const wander = 1 + WANDER.times * Math.exp(-(p.x - this.beganS) / WANDER.s);
+      return { ...p, weight: 1 / (alike * (wander * noise) ** 2) };
+    });
+    const level = this.renderedLevel();
+    if (level) weighed.push({ ...level, weight: 1 / RENDERED_SD ** 2 });
+    return weightedLine(weighed, this.priorSlope, this.priorSd);
+  }
+
+  private renderedLevel(): Point | undefined {
+    const newest = this.rendered.at(-1);
+    if (!newest) return undefined;
+    return { x: newest.x, y: median(this.rendered.map((p) => p.y)) + median(this.rendered.map((p) => p.latency)) };
+  }
+}
+
+function weightedLine(points: (Point & { weight: number })[], prior: number, priorSd: number): Line {
+  let [w, wx, wy] = [0, 0, 0];
+  // About the first point, as nanoseconds since a page was opened squared leave no digits.
+  const origin = points[0] ?? { x: 0, y: 0 };
+  for (const p of points) {
+    w += p.weight;
+    wx += p.weight * (p.x - origin.x);
+    wy += p.weight * (p.y - origin.y);
+  }
+  const [x, y] = [origin.x + wx / w, origin.y + wy / w];
+  let [xx, xy] = [0, 0];
+  for (const p of points) {
+    xx += p.weight * (p.x - x) ** 2;
+    xy += p.weight * (p.x - x) * (p.y - y);
+  }
+  const precision = xx + 1 / priorSd ** 2;
+  return { x, y, slope: (xy + prior / priorSd ** 2) / precision, slopeSd: 1 / Math.sqrt(precision) };
 }
 
 /** The stated position must be about now, and neither ahead of what is rendered nor absurdly far behind it. */
@@ -191,26 +268,6 @@ function isPlausible(r: Reading): boolean {
 /** currentTime is of the block rendered last; it is heard a latency later. */
 function fromLatency(r: Reading): Point {
   return { x: r.currentS, y: r.nowNs + 1e9 * r.latencyS - 1e9 * r.currentS };
-}
-
-/** A line whose slope is known beforehand to `priorSd`. */
-function leastSquares(points: Point[], prior: number, priorSd: number, noise: number): {
-  x: number;
-  y: number;
-  slope: number;
-  slopeSd: number;
-} {
-  const n = points.length;
-  const x = points.reduce((sum, p) => sum + p.x, 0) / n;
-  const y = points.reduce((sum, p) => sum + p.y, 0) / n;
-  let [xx, xy] = [0, 0];
-  for (const p of points) {
-    xx += (p.x - x) ** 2;
-    xy += (p.x - x) * (p.y - y);
-  }
-  const precision = xx / noise ** 2 + 1 / priorSd ** 2;
-  const slope = (xy / noise ** 2 + prior / priorSd ** 2) / precision;
-  return { x, y, slope, slopeSd: 1 / Math.sqrt(precision) };
 }
 
 const residualOf = (line: { x: number; y: number; slope: number }, p: Point): number =>

@@ -11,7 +11,7 @@ const GEARS: readonly [number, number][] = [
   [10, 0.05],
 ];
 /** Nobody hears a third of a hertz in a thousand; less once things have settled. */
-const MOST = { settling: 1e-3, settled: 3e-4, settlingS: 10 };
+const MOST = { settling: 1e-3, settled: 3e-4, settlingS: 20 };
 const SLIP_S = 1e-3;
 /** Estimates that are less sure than a millisecond are no reason to jump by one. */
 const SLIP_SDS = 4;
