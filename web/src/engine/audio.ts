@@ -114,8 +114,8 @@ export class AudioOutput {
 /** At the media's rate where the browser allows it: the resampler then has little to do. */
 function openContext(): AudioContext {
   try {
-    return new AudioContext({ latencyHint: "interactive", sampleRate: 48_000 });
+    return new AudioContext({ latencyHint: "playback", sampleRate: 48_000 });
   } catch {
-    return new AudioContext({ latencyHint: "interactive" });
+    return new AudioContext({ latencyHint: "playback" });
   }
 }

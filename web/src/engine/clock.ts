@@ -26,8 +26,8 @@ export interface ClockQuality {
   exchanges: number;
 }
 
-/** A page's clock shows tenths of a millisecond at best, so this is as good as a start can be. */
-const SYNCED_SD_NS = 300e3;
+/** Good enough to begin by: what is learnt later is steered to, and nobody waits for it in silence. */
+const SYNCED_SD_NS = 1e6;
 /** Crystals: 10 ppb a root second, in ns/s. */
 const WANDER = 10;
 const DRIFT_SD = 50e3;

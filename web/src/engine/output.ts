@@ -44,6 +44,7 @@ interface Point {
 
 interface Line extends Point {
   slope: number;
+  levelSd: number;
   slopeSd: number;
 }
 
@@ -141,7 +142,7 @@ export class OutputClock {
     const n = this.points.length;
     return {
       ppm: -this.skew() * 1e6,
-      sdUs: line ? Math.hypot(line.noise / Math.sqrt(1 + spanS / ALIKE_S), line.slopeSd * spanS * 0.5) / 1e3 : Infinity,
+      sdUs: line ? Math.hypot(line.levelSd, line.slopeSd * spanS * 0.5) / 1e3 : Infinity,
       latencyS: this.latencyS,
       stamped: this.stamped(),
       ready: n >= READY.points && spanS >= READY.spanS,
@@ -253,7 +254,8 @@ function weightedLine(points: (Point & { weight: number })[], prior: number, pri
     xy += p.weight * (p.x - x) * (p.y - y);
   }
   const precision = xx + 1 / priorSd ** 2;
-  return { x, y, slope: (xy + prior / priorSd ** 2) / precision, slopeSd: 1 / Math.sqrt(precision) };
+  const slope = (xy + prior / priorSd ** 2) / precision;
+  return { x, y, slope, levelSd: 1 / Math.sqrt(w), slopeSd: 1 / Math.sqrt(precision) };
 }
 
 /** The stated position must be about now, and neither ahead of what is rendered nor absurdly far behind it. */

@@ -104,6 +104,8 @@ export async function fakeHub({ dist, code = "K7QX2M4A9T", latencyUs = 600_000, 
   }, 10);
   await new Promise((done) => server.listen(0, "127.0.0.1", done));
   hub.port = server.address().port;
+  hub.origin = `http://127.0.0.1:${hub.port}`;
+  hub.url = `${hub.origin}/j#${code}`;
   hub.close = () => {
     clearInterval(pace);
     for (const socket of sockets.clients) socket.terminate();

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { chromium } from "playwright-core";
 
 export const RATE = 48_000;
-const QUIET =
+export const QUIET =
   "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync";
 
 export class Lab {
@@ -53,7 +53,7 @@ export class Lab {
     for (const end = Date.now() + 1e3 * seconds; ; await sleep(50)) {
       const value = await holds();
       if (value) return value;
-      if (Date.now() > end) throw new Error(`waited ${seconds} s for ${what}`);
+      if (Date.now() > end) throw new Error(`waited ${seconds} s for ${typeof what === "function" ? what() : what}`);
     }
   }
 
@@ -80,15 +80,19 @@ export class Lab {
     const parts = [];
     const child = this.spawn("parec", [...words, "--channel-map=front-left,front-right,rear-left,rear-right"], { raw: true });
     child.stdout.on("data", (data) => parts.push(data));
+    const channels = () => {
+      const bytes = Buffer.concat(parts);
+      const frames = Math.floor(bytes.length / 16);
+      const all = new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + 16 * frames));
+      return [0, 1, 2, 3].map((channel) => Float32Array.from({ length: frames }, (_, n) => all[4 * n + channel]));
+    };
     return {
+      last: (frames) => channels().map((samples) => samples.subarray(-frames)),
       frames: () => Math.floor(parts.reduce((sum, p) => sum + p.length, 0) / 16),
       stop: async () => {
         child.kill("SIGINT");
         await new Promise((done) => child.on("exit", done));
-        const bytes = Buffer.concat(parts);
-        const frames = Math.floor(bytes.length / 16);
-        const all = new Float32Array(bytes.buffer, bytes.byteOffset, 4 * frames);
-        return [0, 1, 2, 3].map((channel) => Float32Array.from({ length: frames }, (_, n) => all[4 * n + channel]));
+        return channels();
       },
     };
   }
