@@ -27,5 +27,5 @@ export default defineConfig({
       "/browser": { target: hub, ws: true },
     },
   },
-  test: { include: ["tests/**/*.test.ts"], environment: "node" },
+  test: { include: ["tests/**/*.test.ts"], environment: "node", testTimeout: 60_000 },
 });

@@ -62,8 +62,10 @@ const SLOPE_SD = 60e3;
 const KNOWN_SLOPE_SD = 10e3;
 /** Stamps are no better than this, ns. */
 const LEAST_NOISE = 50e3;
-/** A saw has turned about once in this time, s: stamps closer together tell the same. */
+/** A saw has turned about once in this time, s: stamps closer together tell the same, as far as neighbours are alike. */
 const ALIKE_S = 1;
+/** Before so many are there, neighbours are taken to be alike. */
+const ALIKE_POINTS = 20;
 /** Stamps wander when an output begins: by so many times their noise, for about so long. */
 const WANDER = { times: 4, s: 5 };
 /** What is rendered and the stated latency tell the output no better than this, ns. */
@@ -82,8 +84,11 @@ export class OutputClock {
   private points: Point[] = [];
   /** What has been rendered, and the latency stated with it, ns. */
   private rendered: (Point & { latency: number })[] = [];
+  private watchedNs = -Infinity;
   private beganS = 0;
   private line: (Line & { noise: number }) | undefined;
+  /** How alike the errors of neighbouring stamps are: 1 a saw, 0 each for itself. */
+  private alike = 1;
   private priorSlope = 0;
   private priorSd = SLOPE_SD;
   private invalid = 0;
@@ -175,6 +180,8 @@ export class OutputClock {
   /** Rendering falls behind by what the output stood still, and stays behind. */
   private watchRendering(r: Reading): void {
     const { recent, before } = RENDERED;
+    if (r.nowNs - this.watchedNs < FIRST_EVERY_NS) return;
+    this.watchedNs = r.nowNs;
     this.rendered.push({ x: r.currentS, y: r.nowNs - 1e9 * r.currentS, latency: r.latencyS * 1e9 });
     if (this.rendered.length > recent + before) this.rendered.shift();
     if (this.rendered.length < recent + before) return;
@@ -205,12 +212,15 @@ export class OutputClock {
 
   private fit(): void {
     const all = this.points;
-    const first = this.leastSquares(all, this.line?.noise ?? 1e6);
-    const residuals = all.map((p) => Math.abs(residualOf(first, p)));
+    const level = this.renderedLevel();
+    const first = this.leastSquares(all, this.line?.noise ?? 1e6, level);
+    const errors = all.map((p) => residualOf(first, p));
+    this.alike = all.length < ALIKE_POINTS ? 1 : likeness(errors);
+    const residuals = errors.map(Math.abs);
     const spread = 1.4826 * median(residuals);
     const kept = all.filter((_, i) => (residuals[i] as number) <= Math.max(3 * spread, 2 * LEAST_NOISE));
     const noise = Math.max(LEAST_NOISE, spread);
-    this.line = { ...this.leastSquares(kept, noise), noise };
+    this.line = { ...this.leastSquares(kept, noise, level), noise };
     if (kept.length >= MAX_POINTS / 2) {
       this.priorSlope = this.line.slope;
       this.priorSd = KNOWN_SLOPE_SD;
@@ -218,15 +228,15 @@ export class OutputClock {
   }
 
   /** A line whose slope is known beforehand, and whose level is, coarsely, from what has been rendered. */
-  private leastSquares(points: Point[], noise: number): Line {
+  private leastSquares(points: Point[], noise: number, level: Point | undefined): Line {
     const spanS = (points.at(-1)?.x ?? 0) - (points[0]?.x ?? 0);
     // Points nearer to each other than a turn of the saw count together as one.
-    const alike = Math.max(1, (points.length * ALIKE_S) / (spanS + ALIKE_S));
+    const together = (points.length * ALIKE_S) / (spanS + ALIKE_S);
+    const alike = Math.max(1, Math.min(together, (1 + this.alike) / (1 - Math.min(0.99, this.alike))));
     const weighed = points.map((p) => {
-      const wander = 1 + WANDER.times * Math.exp(-(p.x - this.beganS) / WANDER.s);
+      const wander = 1 + this.alike * WANDER.times * Math.exp(-(p.x - this.beganS) / WANDER.s);
       return { ...p, weight: 1 / (alike * (wander * noise) ** 2) };
     });
-    const level = this.renderedLevel();
     if (level) weighed.push({ ...level, weight: 1 / RENDERED_SD ** 2 });
     return weightedLine(weighed, this.priorSlope, this.priorSd);
   }
@@ -270,6 +280,16 @@ function isPlausible(r: Reading): boolean {
 /** currentTime is of the block rendered last; it is heard a latency later. */
 function fromLatency(r: Reading): Point {
   return { x: r.currentS, y: r.nowNs + 1e9 * r.latencyS - 1e9 * r.currentS };
+}
+
+/** Correlation of neighbours, 0 to 1. */
+function likeness(errors: number[]): number {
+  let [product, square] = [0, 0];
+  for (let n = 1; n < errors.length; n += 1) {
+    product += (errors[n] as number) * (errors[n - 1] as number);
+    square += (errors[n] as number) ** 2;
+  }
+  return square > 0 ? Math.min(1, Math.max(0, product / square)) : 0;
 }
 
 const residualOf = (line: { x: number; y: number; slope: number }, p: Point): number =>
