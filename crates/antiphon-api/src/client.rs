@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::address::HubAddress;
+use crate::browser::{JoinCodeReply, JoinCodeRequest, JoinCodes};
 use crate::calibration::{CalibrationReply, CalibrationRequest};
 use crate::control::{LatencyRequest, PairingCodeReply, SpeakerPatch, TransportRequest};
 use crate::error::{ErrorBody, ErrorCode};
@@ -146,6 +147,36 @@ impl Client {
     pub fn pairing_code(&self) -> Result<PairingCodeReply, ApiError> {
         let answer = self.agent.post(self.url("pairing-code")).send_empty();
         self.read(answer)
+    }
+
+    /// Makes a code that lets browsers in as speakers.
+    ///
+    /// # Errors
+    /// [`ErrorCode::BadRequest`] for a time out of range, [`ErrorCode::Conflict`] when too many are in force.
+    pub fn make_join_code(&self, request: &JoinCodeRequest) -> Result<JoinCodeReply, ApiError> {
+        let answer = self.agent.post(self.url("join-codes")).header(TYPE, JSON).send(body(request)?);
+        self.read(answer)
+    }
+
+    /// The join codes that are kept.
+    ///
+    /// # Errors
+    /// See [`ApiError`].
+    pub fn join_codes(&self) -> Result<JoinCodes, ApiError> {
+        let answer = self.agent.get(self.url("join-codes")).call();
+        self.read(answer)
+    }
+
+    /// Revokes a join code; who came by it has to go.
+    ///
+    /// # Errors
+    /// [`ErrorCode::NotFound`] where there is none of that id.
+    pub fn revoke_join_code(&self, id: &str) -> Result<(), ApiError> {
+        let answer = self.agent.delete(self.url(&format!("join-codes/{}", percent_encoded(id)))).call();
+        match answer {
+            Ok(answer) if answer.status().is_success() => Ok(()),
+            answer => self.read(answer),
+        }
     }
 
     fn url(&self, path: &str) -> String {

@@ -29,6 +29,8 @@ pub mod advice;
 
 pub mod bluetooth;
 
+mod browser;
+
 pub mod doctor;
 
 pub mod outputs;
@@ -47,6 +49,9 @@ mod source_link;
 
 pub use address::{DEFAULT_PORT, HubAddress, ParseHubAddressError};
 pub use antiphon_proto::session::{LinkState, LinkStats};
+pub use browser::{
+    BrowserReply, BrowserRequest, JoinCodeReply, JoinCodeRequest, JoinCodeStatus, JoinCodes, JoinRefusal,
+};
 pub use calibration::{
     CalibratedLink, CalibratedThrough, CalibrationGrade, CalibrationMethod, CalibrationReply,
     CalibrationRequest, CalibrationStatus, NamedCalibration, SpeakerCalibration,

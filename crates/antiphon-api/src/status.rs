@@ -120,6 +120,9 @@ pub struct SpeakerStatus {
     pub address: Option<String>,
     /// Its media, clock and control are encrypted.
     pub sealed: bool,
+    /// It is a page in a browser: `sealed` then says whether it came over HTTPS.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub browser: bool,
     /// It belongs to the present programme.
     pub streaming: bool,
     /// What it plays of the programme.
@@ -168,6 +171,9 @@ pub struct SentCounts {
     pub bytes: u64,
     /// Packets sent again on request.
     pub retransmitted: u64,
+    /// Packets that a browser did not fetch in time, and that it was not sent for that.
+    #[serde(default)]
+    pub dropped: u64,
 }
 
 /// What a speaker says of itself once a second. Absent numbers are not known yet.

@@ -1,6 +1,6 @@
 //! The command line as typed.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use antiphon_api::HubAddress;
@@ -116,6 +116,9 @@ pub enum Verb {
     /// Show a code that pairs one speaker on another machine
     Access(HubOnlyArgs),
 
+    /// Make any phone a speaker: a link, or a QR code, that its browser opens
+    Join(JoinArgs),
+
     /// Relay UDP and TCP as a bad network would: delay, jitter, loss
     Impair(ImpairArgs),
 
@@ -164,6 +167,14 @@ pub struct HubArgs {
     /// Let anybody in the network join and listen, unpaired and unencrypted
     #[arg(long)]
     pub open: bool,
+
+    /// Port of the encrypted page [default: the one after the port of --listen]
+    #[arg(long, value_name = "PORT", env = "ANTIPHON_HTTPS_PORT")]
+    pub https_port: Option<u16>,
+
+    /// Do not serve the page encrypted
+    #[arg(long, conflicts_with = "https_port")]
+    pub no_https: bool,
 
     /// Do not announce the hub in the network
     #[arg(long)]
@@ -394,6 +405,42 @@ pub enum CtlAction {
     },
 }
 
+/// `antiphon join`
+#[derive(Debug, clap::Args)]
+pub struct JoinArgs {
+    /// Show the link as a QR code, for a phone's camera
+    #[arg(long, conflicts_with_all = ["json", "list", "revoke"])]
+    pub qr: bool,
+
+    /// How long the link lets speakers in
+    #[arg(long, default_value = "12h", value_parser = parse_span, value_name = "TIME")]
+    pub valid: Span,
+
+    /// The link of the encrypted page, which browsers warn of once; phones give it their microphone
+    #[arg(long)]
+    pub https: bool,
+
+    /// The address of the hub that the link names [default: the likeliest]
+    #[arg(long, value_name = "IP")]
+    pub address: Option<IpAddr>,
+
+    /// List the links that are in force, and who came by them
+    #[arg(long, conflicts_with = "revoke")]
+    pub list: bool,
+
+    /// End a link, and send away who came by it
+    #[arg(long, value_name = "ID")]
+    pub revoke: Option<String>,
+
+    /// Print JSON with a stable schema
+    #[arg(long)]
+    pub json: bool,
+
+    /// Where to ask
+    #[command(flatten)]
+    pub at: HubOnlyArgs,
+}
+
 /// `antiphon impair`
 #[derive(Debug, clap::Args)]
 pub struct ImpairArgs {
@@ -484,6 +531,8 @@ mod tests {
             "antiphon play a.flac b.mp3 music list.m3u --shuffle --repeat --left desk --right tv",
             "antiphon play a.flac --left desk --to tv:mono --latency 20ms",
             "antiphon impair --listen 127.0.0.1:9 --to 127.0.0.1:10 --delay 6ms/1ms --jitter wifi --loss 5%/20ms",
+            "antiphon join --qr --valid 30m --address 192.168.1.20 --https",
+            "antiphon join --revoke 0a1b2c3d",
             "antiphon speaker --name a --local-clock ppm=+40&offset_s=1234.5&wander_ppm=1",
         ] {
             assert!(Args::try_parse_from(line.split(' ')).is_ok(), "{line}");

@@ -1,5 +1,6 @@
 //! `antiphon hub`
 
+use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -25,6 +26,7 @@ pub fn run(args: HubArgs) -> Result<Exit, Failure> {
         false => "sealed; `antiphon access` pairs a speaker on another machine",
     };
     terminal::note(&format!("hub {name} listens at {}, {how}", hub.listen()));
+    terminal::note(&pages(&hub));
     let mut speakers = if bluetooth { saved_speakers(&hub, open) } else { None };
     while !stop.load(Ordering::Acquire) {
         if let Some(failure) = speakers.as_mut().and_then(Members::failure) {
@@ -59,7 +61,35 @@ fn saved_speakers(hub: &HubHandle, open: bool) -> Option<Members> {
     })
 }
 
+/// The port after the hub's own, unless somebody has said otherwise.
+fn https_port(args: &HubArgs) -> Option<u16> {
+    let next = match args.listen.port() {
+        0 => 0,
+        port => port.checked_add(1).unwrap_or_default(),
+    };
+    (!args.no_https).then(|| args.https_port.unwrap_or(next))
+}
+
+/// Where the page is found, for people with phones.
+fn pages(hub: &HubHandle) -> String {
+    let listen = hub.listen();
+    let lan = antiphon_net::lan_addresses();
+    let best = match listen.ip() {
+        ip if !ip.is_unspecified() => ip,
+        _ => lan.first().copied().unwrap_or(hub.addr().ip()),
+    };
+    let mut told = format!("its page: http://{}", SocketAddr::new(best, listen.port()));
+    if let Some((port, fingerprint)) = hub.https() {
+        let at = SocketAddr::new(best, port);
+        told += &format!(
+            "; encrypted: https://{at}, whose certificate has the SHA-256 fingerprint\n  {fingerprint}"
+        );
+    }
+    told + "\n`antiphon join --qr` makes any phone in this network a speaker"
+}
+
 fn options(args: HubArgs) -> Result<HubOptions, Failure> {
+    let https = https_port(&args);
     let name = args.name.unwrap_or_else(dirs::machine_name);
     Ok(HubOptions {
         listen: args.listen,
@@ -69,5 +99,6 @@ fn options(args: HubArgs) -> Result<HubOptions, Failure> {
         state_dir: dirs::state()?,
         runtime_dir: dirs::runtime()?,
         mdns: !args.no_mdns,
+        https,
     })
 }

@@ -65,6 +65,7 @@ mod tests {
             state_dir: dir.path().join("hub"),
             runtime_dir: dir.path().join("run"),
             mdns: false,
+            https: None,
         })
         .unwrap();
         let config = LoadConfig {

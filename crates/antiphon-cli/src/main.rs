@@ -31,6 +31,8 @@ mod status;
 
 mod settings;
 
+mod join;
+
 mod instruments;
 
 mod load;
@@ -103,6 +105,7 @@ fn work(verb: Verb) -> Result<Exit, Failure> {
         Verb::Doctor(args) => doctor::run(&args),
         Verb::Catalog(args) => advice::catalog(&args),
         Verb::Access(args) => settings::access(&args),
+        Verb::Join(args) => join::run(&args),
         Verb::Impair(args) => instruments::impair(args),
         Verb::Witness(args) => instruments::witness(args),
         Verb::Load(args) => load::run(args),

@@ -84,7 +84,9 @@ fn table(status: &Status) -> String {
     row(&mut out, &heads, &PACKETS);
     status.speakers.iter().for_each(|speaker| packet_row(&mut out, speaker));
     let links = status.speakers.iter().filter_map(link_lines);
-    let lines: String = links.chain(status.speakers.iter().filter_map(calibration_line)).collect();
+    let calibrations = status.speakers.iter().filter_map(calibration_line);
+    let lines: String =
+        links.chain(status.speakers.iter().filter_map(browser_line)).chain(calibrations).collect();
     if !lines.is_empty() {
         out.push('\n');
         out.push_str(&lines);
@@ -109,6 +111,20 @@ fn link_lines(speaker: &SpeakerStatus) -> Option<String> {
         let _ = writeln!(out, "  {}", link_facts(link));
     }
     Some(out)
+}
+
+/// That a speaker is a page in a browser, and whether others can listen.
+fn browser_line(speaker: &SpeakerStatus) -> Option<String> {
+    let name = shortened(&speaker.name, 20);
+    let at = shortened(speaker.address.as_deref().unwrap_or("?"), 26);
+    let sealed = if speaker.sealed { "encrypted (HTTPS)" } else { "NOT encrypted (HTTP)" };
+    let dropped = match speaker.sent.dropped {
+        0 => String::new(),
+        dropped => {
+            format!("\n  it did not fetch {dropped} packets in time: its network is too slow, or it sleeps")
+        }
+    };
+    speaker.browser.then(|| format!("{name}: a browser at {at}, {sealed}{dropped}\n"))
 }
 
 fn link_counts(link: &LinkStats) -> String {
@@ -301,6 +317,7 @@ mod tests {
             name: name.into(),
             address: None,
             sealed: true,
+            browser: false,
             streaming: true,
             role: Role::Right,
             codec: Codec::Flac,
@@ -386,6 +403,20 @@ mod tests {
         let down = LinkStats { state: LinkState::Down, why: "it is switched off".into(), ..link };
         let down = link_lines(&SpeakerStatus { link: Some(down), ..speaker("desk") }).unwrap();
         assert_eq!(down, "desk: not connected: it is switched off\n");
+    }
+
+    #[test]
+    fn a_browser_says_whether_others_can_listen_and_what_it_did_not_fetch() {
+        let address = Some("192.168.100.200:54321".to_owned());
+        let plain = SpeakerStatus { browser: true, sealed: false, address, ..speaker("Anna's phone") };
+        let said = table(&status(vec![plain.clone()]));
+        assert!(
+            said.ends_with("Anna's phone: a browser at 192.168.100.200:54321, NOT encrypted (HTTP)\n"),
+            "{said}"
+        );
+        let sent = SentCounts { dropped: 7, ..SentCounts::default() };
+        let said = table(&status(vec![SpeakerStatus { sealed: true, sent, ..plain }]));
+        assert!(said.contains("encrypted (HTTPS)\n  it did not fetch 7 packets"), "{said}");
     }
 
     #[test]

@@ -41,6 +41,7 @@ pub fn speaker(snapshot: SpeakerSnapshot) -> SpeakerStatus {
         name: snapshot.name,
         address: snapshot.addr.map(|addr| addr.to_string()),
         sealed: snapshot.sealed,
+        browser: snapshot.transport.is_messages(),
         streaming: snapshot.streaming,
         role: snapshot.settings.role,
         codec: snapshot.settings.codec,
@@ -58,6 +59,7 @@ pub fn speaker(snapshot: SpeakerSnapshot) -> SpeakerStatus {
             packets: snapshot.packets_sent,
             bytes: snapshot.bytes_sent,
             retransmitted: snapshot.retransmitted,
+            dropped: 0,
         },
         report: snapshot.stats.map(report),
     }

@@ -12,18 +12,23 @@ use antiphon_net::{UdpPort, discovery};
 use antiphon_proto::session::PROTOCOL;
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
 
-use crate::http::{Shared, router, serve};
+use crate::http::{Entrance, Https, Shared, places, router, serve};
 use crate::local::{LocalDoor, reachable};
 use crate::media::{Event, Media};
 use crate::options::{HubError, HubOptions};
-use crate::state::{Store, random_bytes};
+use crate::state::{JoinCodes, Store, random_bytes};
+use crate::tls::Certificate;
 
 /// Changes of settings that may wait for the disk: as many as a hub has speakers.
 const EVENTS: usize = 512;
 
 /// How long goodbyes may take to leave: a round trip, and no more than a person waits at Ctrl-C.
 const FAREWELL: Duration = Duration::from_millis(300);
+
+/// How connections are encrypted.
+type Tls = Arc<rustls::ServerConfig>;
 
 /// Tries to find one number free for both protocols when the system chooses the port.
 const PORT_TRIES: usize = 16;
@@ -35,6 +40,7 @@ pub struct HubDaemon;
 /// A hub that runs; it stops when this is dropped.
 pub struct HubHandle {
     listen: SocketAddr,
+    https: Option<Https>,
     media: Media,
     threads: Vec<JoinHandle<()>>,
     stop_control: Option<oneshot::Sender<()>>,
@@ -50,10 +56,12 @@ impl HubDaemon {
     pub fn start(options: HubOptions) -> Result<HubHandle, HubError> {
         options.check()?;
         let store = Arc::new(Store::open(&options.state_dir)?);
+        let join_codes = JoinCodes::open(&options.state_dir)?;
         let (control, port) = bind(options.listen)?;
         let listen = control.local_addr()?;
         let local =
             LocalDoor::open(&options.runtime_dir, store.clone(), &options.name, options.open, listen)?;
+        let https = options.https.and_then(|port| encrypted(&options, listen, port));
         let clock = ClockId(u32::from_le_bytes(random_bytes()?));
         let config = HubEngineConfig {
             clock,
@@ -64,12 +72,27 @@ impl HubDaemon {
         let (events, queue) = mpsc::channel(EVENTS);
         let hub_id = store.identity().speaker_id().to_string();
         let (media, media_thread) = Media::start(config, port, events)?;
-        let shared =
-            Shared::new(media.clone(), store.clone(), options.name.clone(), options.open, clock, listen);
+        let shown = https.as_ref().map(|(_, https)| https.clone());
+        let shared = Shared::new(
+            media.clone(),
+            store.clone(),
+            join_codes,
+            options.name.clone(),
+            options.open,
+            clock,
+            listen,
+            shown.clone(),
+        );
         let (stop_control, stopped) = oneshot::channel();
-        let control_thread = spawn_control(control, Arc::new(shared), keep_settings(store, queue), stopped)?;
+        let control_thread = spawn_control(
+            [Some((control, None)), https.map(|(entrance, _)| entrance)],
+            Arc::new(shared),
+            keep_settings(store, queue),
+            stopped,
+        )?;
         Ok(HubHandle {
             listen,
+            https: shown,
             media,
             threads: vec![media_thread, control_thread],
             stop_control: Some(stop_control),
@@ -88,6 +111,11 @@ impl HubHandle {
     /// Where a process of this machine reaches it.
     pub fn addr(&self) -> SocketAddr {
         reachable(self.listen)
+    }
+
+    /// Port of the encrypted page, where it is served, and SHA-256 of its certificate.
+    pub fn https(&self) -> Option<(u16, &str)> {
+        self.https.as_ref().map(|https| (https.port, https.fingerprint.as_str()))
     }
 
     /// Whether its threads still run; a hub does not end by itself.
@@ -143,36 +171,62 @@ fn bind(listen: SocketAddr) -> Result<(TcpListener, UdpPort), HubError> {
     }
 }
 
+/// The listener of the encrypted page. A hub without it serves everybody but phones' microphones.
+fn encrypted(
+    options: &HubOptions,
+    listen: SocketAddr,
+    port: u16,
+) -> Option<((TcpListener, Option<Tls>), Https)> {
+    let open = || -> Result<_, HubError> {
+        let certificate = Certificate::open(&options.state_dir, &options.name)?;
+        let listen = SocketAddr::new(listen.ip(), port);
+        let refused = |source| HubError::Listen { listen, source };
+        let listener = TcpListener::bind(listen).map_err(refused)?;
+        listener.set_nonblocking(true)?;
+        let port = listener.local_addr()?.port();
+        Ok(((listener, Some(certificate.config)), Https { port, fingerprint: certificate.fingerprint }))
+    };
+    open().map_err(|error| tracing::warn!("the page is not served encrypted: {error}")).ok()
+}
+
 fn spawn_control(
-    listener: TcpListener,
+    listeners: [Option<(TcpListener, Option<Tls>)>; 2],
     shared: Arc<Shared>,
     keeper: impl Future<Output = ()> + Send + 'static,
     stopped: oneshot::Receiver<()>,
 ) -> Result<JoinHandle<()>, HubError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let listener = {
+    let entrance = |(listener, tls): (TcpListener, Option<Tls>)| -> io::Result<Entrance> {
         let _context = runtime.enter();
-        tokio::net::TcpListener::from_std(listener)?
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        Ok(Entrance { listener, tls: tls.map(Into::into) })
     };
+    let entrances = listeners.into_iter().flatten().map(entrance).collect::<io::Result<Vec<_>>>()?;
     let thread = std::thread::Builder::new()
         .name("antiphon-control".into())
-        .spawn(move || run_control(&runtime, listener, shared, keeper, stopped))?;
+        .spawn(move || run_control(&runtime, entrances, shared, keeper, stopped))?;
     Ok(thread)
 }
 
 fn run_control(
     runtime: &Runtime,
-    listener: tokio::net::TcpListener,
+    entrances: Vec<Entrance>,
     shared: Arc<Shared>,
     keeper: impl Future<Output = ()> + Send + 'static,
     stopped: oneshot::Receiver<()>,
 ) {
     runtime.block_on(async move {
         let keeper = tokio::spawn(keeper);
+        let (router, places) = (router(shared), places());
+        let mut serving = JoinSet::new();
+        entrances.into_iter().for_each(|entrance| {
+            serving.spawn(serve(entrance, router.clone(), places.clone()));
+        });
         tokio::select! {
-            () = serve(listener, router(shared)) => {}
+            _ = serving.join_next() => {}
             _ = stopped => {}
         }
+        serving.abort_all();
         // The keeper ends when the media thread has told it everything; sessions say goodbye meanwhile.
         let _ = tokio::time::timeout(FAREWELL, async {
             let _ = keeper.await;

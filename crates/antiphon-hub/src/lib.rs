@@ -14,6 +14,8 @@ mod media;
 
 mod convert;
 
+mod tls;
+
 mod http;
 
 mod local;

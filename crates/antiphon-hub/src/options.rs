@@ -29,6 +29,8 @@ pub struct HubOptions {
     pub runtime_dir: PathBuf,
     /// Announce the hub by DNS-SD.
     pub mdns: bool,
+    /// Port of the encrypted page; 0 lets the system choose, `None`: it is not served.
+    pub https: Option<u16>,
 }
 
 /// Why a hub did not start.

@@ -63,6 +63,7 @@ fn options(dir: &Path, open: bool) -> HubOptions {
         state_dir: dir.join("state"),
         runtime_dir: dir.join("run"),
         mdns: false,
+        https: None,
     }
 }
 

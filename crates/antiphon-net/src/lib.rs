@@ -4,6 +4,8 @@
 //! receive timestamps, a wait with nanosecond timeouts, discovery of hubs; and two instruments, a
 //! relay that behaves like a bad network and a witness of this machine's own stalls.
 
+mod addresses;
+
 mod clock;
 
 mod stamps;
@@ -22,6 +24,7 @@ pub mod impair;
 
 pub mod witness;
 
+pub use addresses::lan_addresses;
 pub use clock::{Clock, Warp, WarpError, raw_now, sleep_until};
 pub use noise::Noise;
 pub use stamps::StampBridge;

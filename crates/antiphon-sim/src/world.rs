@@ -15,6 +15,7 @@ use antiphon_engine::{
 use antiphon_measure::recording::Recording;
 use antiphon_measure::timeline::{Segment, TrueTimeline};
 use antiphon_playout::{Filter, Renderer, RendererConfig};
+use antiphon_proto::Transport;
 use antiphon_proto::session::{
     Codec, Hello, HubMessage, PROTOCOL, Remembered, SpeakerMessage, SpeakerSettings, SpeakerStats,
 };
@@ -432,6 +433,7 @@ impl World {
             id,
             &hello,
             Some(keys()),
+            Transport::Datagrams,
             Remembered { settings: Some(settings), ..Remembered::default() },
         ) {
             let local = self.local_now(index);

@@ -200,6 +200,7 @@ mod tests {
             name: name.into(),
             address: None,
             sealed: true,
+            browser: false,
             streaming: false,
             role: Role::Left,
             codec: Codec::L24,

@@ -99,6 +99,7 @@ fn start(latency: Span) -> Result<HubHandle, Failure> {
             state_dir: dirs::state()?,
             runtime_dir: dirs::runtime()?,
             mdns: true,
+            https: None,
         })
     };
     // Speakers that search find it at any port.

@@ -10,13 +10,16 @@ use super::{HubEngine, HubEvent, SettingsChange, SourceSpec, SpeakerSnapshot, Ta
 /// 60 us that listeners notice between stereo channels).
 const READY_OFFSET_SD_US: f64 = 30.0;
 
+/// A browser's clock reads in steps of up to 1 ms, on purpose: it is as sure as it gets long before 30 us.
+const READY_BROWSER_SD_US: f64 = 1_000.0;
+
 /// Names of targets that are not connected, or not yet sure of the time.
 pub(super) fn missing_speakers(hub: &Hub, now: Timestamp<HubClock>, targets: &[Target]) -> Vec<String> {
     let sessions: Vec<_> = hub.sessions(now).collect();
     let is_ready = |name: &str| {
         sessions.iter().any(|s| {
-            s.hello.name == name
-                && s.stats.as_ref().is_some_and(|t| t.synced && t.offset_sd_us <= READY_OFFSET_SD_US)
+            let most = if s.transport.is_messages() { READY_BROWSER_SD_US } else { READY_OFFSET_SD_US };
+            s.hello.name == name && s.stats.as_ref().is_some_and(|t| t.synced && t.offset_sd_us <= most)
         })
     };
     targets.iter().filter(|t| !is_ready(&t.name)).map(|t| t.name.clone()).collect()
@@ -146,6 +149,7 @@ fn snapshot(session: SessionSnapshot) -> SpeakerSnapshot {
         name: session.hello.name,
         addr: session.addr,
         sealed: session.sealed,
+        transport: session.transport,
         settings: session.settings,
         streaming: session.streaming,
         output: session.hello.output,

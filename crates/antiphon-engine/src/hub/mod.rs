@@ -21,7 +21,7 @@ use antiphon_proto::session::{
     Codec, Hello, HubMessage, Refusal, Remembered, SpeakerMessage, SpeakerSettings, SpeakerStats, Welcome,
 };
 use antiphon_proto::wire::seal::SessionKeys;
-use antiphon_proto::{Hub, HubConfig, JoinRequest};
+use antiphon_proto::{Hub, HubConfig, JoinRequest, Transport};
 
 use encoders::Encoders;
 use programme::Programme;
@@ -173,8 +173,10 @@ pub struct SpeakerSnapshot {
     pub name: String,
     /// Where its datagrams come from.
     pub addr: Option<SocketAddr>,
-    /// Whether its datagrams are sealed.
+    /// Whether its datagrams are sealed, or the connection that carries them encrypts them.
     pub sealed: bool,
+    /// What carries its datagrams.
+    pub transport: Transport,
     /// Role, gain, delay and codec, as its user has set them.
     pub settings: SpeakerSettings,
     /// Whether it belongs to the current programme.
@@ -247,9 +249,11 @@ impl HubEngine {
         id: SpeakerId,
         hello: &Hello,
         keys: Option<SessionKeys>,
+        transport: Transport,
         remembered: Remembered,
     ) -> Result<(SessionId, Welcome), Refusal> {
-        let joined = self.hub.join(now, JoinRequest { id, hello: hello.clone(), keys }, remembered)?;
+        let joined =
+            self.hub.join(now, JoinRequest { id, hello: hello.clone(), keys, transport }, remembered)?;
         self.choose_speakers(now);
         self.follow_needs(now);
         Ok(joined)

@@ -15,6 +15,10 @@ mod session;
 
 mod source;
 
+mod browser;
+
+mod pages;
+
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
@@ -24,15 +28,15 @@ use antiphon_proto::session::PairingCode;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderValue, StatusCode, header};
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, patch, post, put};
 use tokio::sync::{self, Semaphore};
 
 use crate::media::Media;
-use crate::state::Store;
+use crate::state::{JoinCodes, Store};
 
-pub use server::serve;
+pub use server::{Entrance, places, serve};
 
 /// Longest body of a request: the longest real one is under 200 bytes.
 const MAX_BODY: usize = 16 * 1024;
@@ -46,6 +50,15 @@ const MAX_HANDSHAKES: usize = 32;
 
 /// Players connected at once: one plays, others may just be taking its place.
 const MAX_SOURCES: usize = 4;
+
+/// Where the page is served encrypted.
+#[derive(Debug, Clone)]
+pub struct Https {
+    /// Its port.
+    pub port: u16,
+    /// SHA-256 of its certificate.
+    pub fingerprint: String,
+}
 
 /// What every request can reach.
 pub struct Shared {
@@ -61,10 +74,16 @@ pub struct Shared {
     pub clock_id: ClockId,
     /// Address and port of control and media.
     pub listen: SocketAddr,
+    /// The encrypted page, where it is served.
+    pub https: Option<Https>,
     /// The code that pairs the next speaker.
     pub code: Mutex<Option<PairingCode>>,
     /// Calibrations are changed one after the other: disk and speakers must agree on which was last.
     pub calibrating: sync::Mutex<()>,
+    /// Codes that let browsers in.
+    pub join_codes: JoinCodes,
+    /// Browsers on their way in.
+    pub door: browser::Door,
     handshakes: Semaphore,
     sources: Arc<Semaphore>,
 }
@@ -74,10 +93,12 @@ impl Shared {
     pub fn new(
         media: Media,
         store: Arc<Store>,
+        join_codes: JoinCodes,
         name: String,
         open: bool,
         clock_id: ClockId,
         listen: SocketAddr,
+        https: Option<Https>,
     ) -> Self {
         let handshakes = Semaphore::new(MAX_HANDSHAKES);
         let sources = Arc::new(Semaphore::new(MAX_SOURCES));
@@ -88,8 +109,11 @@ impl Shared {
             open,
             clock_id,
             listen,
+            https,
             code: Mutex::new(None),
             calibrating: sync::Mutex::new(()),
+            join_codes,
+            door: browser::Door::new(),
             handshakes,
             sources,
         }
@@ -114,20 +138,21 @@ pub fn router(shared: Arc<Shared>) -> Router {
         )
         .route("/calibration/{name}", delete(calibration::undo_one))
         .route("/pairing-code", post(requests::pairing_code))
+        .route("/join-codes", get(browser::codes::list).post(browser::codes::make))
+        .route("/join-codes/{id}", delete(browser::codes::revoke))
         .route("/source", get(source::upgrade))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(from_fn(guard::this_machine_only));
     Router::new()
         .nest("/api/v1", for_this_machine)
         .route("/session", get(session::upgrade))
+        .route("/browser", get(browser::upgrade))
+        .route("/browser/clock", get(browser::upgrade_clock))
         .route("/healthz", get(requests::health))
-        .fallback(not_found)
+        .fallback(pages::serve)
         .layer(from_fn_with_state(shared.clone(), guard::no_foreign_page))
+        .layer(map_response(pages::secured))
         .with_state(shared)
-}
-
-async fn not_found() -> Refused {
-    Refused(ErrorBody::new(ErrorCode::NotFound, "there is nothing at this address of the hub"))
 }
 
 /// An error as an HTTP answer.

@@ -8,18 +8,29 @@ use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_rustls::TlsAcceptor;
 
-/// Connections at once: the hub's 512 sessions, and room for requests, players and newcomers.
-const MAX_CONNECTIONS: usize = 640;
+/// Connections at once: the hub's 512 sessions, as many clocks of browsers as there are likely to be, and room for
+/// requests, players and newcomers.
+const MAX_CONNECTIONS: usize = 896;
 
 /// A connection that has not said what it wants after this is not one of ours. On the slowest
 /// network a request's headers take one round trip.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Agreeing on keys takes two round trips and some arithmetic; a phone whose person looks at a warning begins anew.
+const TLS_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// After a failed accept (no descriptors left), others get this long to close theirs.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// What the system may hold for a connection, of which it uses half for itself: half a second of uncompressed
+/// stereo. Audio for a browser that falls behind waits here, where the oldest is dropped, and not in there.
+const SEND_BUFFER: usize = 128 * 1_024;
 
 /// The address at the other end of a request's connection.
 #[derive(Debug, Clone, Copy)]
@@ -29,15 +40,31 @@ pub struct Peer(pub SocketAddr);
 #[derive(Debug, Clone, Copy)]
 pub struct Here(pub SocketAddr);
 
-/// Serves `router` on `listener`, until cancelled.
-pub async fn serve(listener: TcpListener, router: Router) {
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+/// Whether a request's connection is encrypted.
+#[derive(Debug, Clone, Copy)]
+pub struct Encrypted(pub bool);
+
+/// Where connections come, and with which certificate they are encrypted.
+pub struct Entrance {
+    /// The port.
+    pub listener: TcpListener,
+    /// Without it they are not.
+    pub tls: Option<TlsAcceptor>,
+}
+
+/// Places for connections; all entrances share them.
+pub fn places() -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(MAX_CONNECTIONS))
+}
+
+/// Serves `router` at `entrance`, until cancelled.
+pub async fn serve(entrance: Entrance, router: Router, places: Arc<Semaphore>) {
     loop {
         // The semaphore is never closed, so a place always comes.
         let Ok(place) = places.clone().acquire_owned().await else { return };
-        match listener.accept().await {
+        match entrance.listener.accept().await {
             Ok((stream, peer)) => {
-                tokio::spawn(connection(stream, peer, router.clone(), place));
+                tokio::spawn(connection(stream, peer, router.clone(), entrance.tls.clone(), place));
             }
             Err(error) => {
                 tracing::warn!("a connection was not accepted: {error}");
@@ -47,11 +74,35 @@ pub async fn serve(listener: TcpListener, router: Router) {
     }
 }
 
-async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, _place: OwnedSemaphorePermit) {
+async fn connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    router: Router,
+    tls: Option<TlsAcceptor>,
+    _place: OwnedSemaphorePermit,
+) {
     let Ok(here) = stream.local_addr() else { return };
     // Control messages are small and wanted at once.
     let _ = stream.set_nodelay(true);
-    let router = router.layer(Extension(Peer(peer))).layer(Extension(Here(here)));
+    // Without this it grows to what the network takes, which is a failing of comfort only.
+    let _ = SockRef::from(&stream).set_send_buffer_size(SEND_BUFFER);
+    let router = router
+        .layer(Extension(Peer(peer)))
+        .layer(Extension(Here(here)))
+        .layer(Extension(Encrypted(tls.is_some())));
+    let Some(tls) = tls else { return requests(stream, peer, router).await };
+    match tokio::time::timeout(TLS_TIMEOUT, tls.accept(stream)).await {
+        Ok(Ok(stream)) => requests(stream, peer, router).await,
+        Ok(Err(error)) => tracing::debug!("{peer} and this hub agreed on no keys: {error}"),
+        Err(_) => tracing::debug!("{peer} took too long to agree on keys"),
+    }
+}
+
+async fn requests(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    peer: SocketAddr,
+    router: Router,
+) {
     let service = TowerToHyperService::new(router);
     let served = http1::Builder::new()
         .timer(TokioTimer::new())

@@ -8,7 +8,7 @@ use antiphon_base::{Hub, Timestamp};
 use antiphon_net::{Clock, Warp};
 use antiphon_proto::session::{
     Established, Hello, HubHandshake, HubMessage, Pairing, PairingCode, PublicKey, Refusal, RefusalCode,
-    Registry, Remembered, SealedChannel, SpeakerMessage, Step,
+    Registry, SealedChannel, SpeakerMessage, Step,
 };
 use axum::extract::State;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
@@ -49,10 +49,10 @@ pub async fn upgrade(State(shared): SharedState, upgrade: WebSocketUpgrade) -> R
 /// Why a session ended, for the log; a speaker was told before.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-struct Ended(String);
+pub(super) struct Ended(pub(super) String);
 
 impl Ended {
-    fn because(why: impl Display) -> Self {
+    pub(super) fn because(why: impl Display) -> Self {
         Self(why.to_string())
     }
 }
@@ -68,8 +68,7 @@ async fn serve(shared: &Arc<Shared>, mut socket: WebSocket) -> Result<(), Ended>
         remember(&shared.store, pairing).await?;
     }
     let hello = line.hello().await?;
-    let (settings, trim) = (shared.store.settings(speaker), shared.store.trim(speaker));
-    let remembered = Remembered { settings, trim };
+    let remembered = shared.store.remembered(speaker);
     let joined = shared.media.ask(move |core| core.join(speaker, &hello, keys, remembered)).await;
     match joined.map_err(Ended::because)? {
         Ok(joined) => {
@@ -167,13 +166,18 @@ async fn send(socket: &mut WebSocket, message: Message) -> Result<(), Ended> {
 }
 
 /// The connection after its handshake: sealed binary messages, or text in an open session.
-struct Line {
-    socket: WebSocket,
+pub(super) struct Line {
+    pub(super) socket: WebSocket,
     channel: Option<SealedChannel>,
 }
 
 impl Line {
-    async fn hello(&mut self) -> Result<Hello, Ended> {
+    /// Of a session whose messages are plain text.
+    pub(super) fn plain(socket: WebSocket) -> Self {
+        Self { socket, channel: None }
+    }
+
+    pub(super) async fn hello(&mut self) -> Result<Hello, Ended> {
         match timeout(HELLO_TIMEOUT, self.receive()).await {
             Ok(Ok(Some(SpeakerMessage::Hello(hello)))) => match hello.check() {
                 Ok(()) => Ok(hello),
@@ -189,7 +193,7 @@ impl Line {
         }
     }
 
-    async fn refuse(&mut self, refusal: Refusal) -> Result<(), Ended> {
+    pub(super) async fn refuse(&mut self, refusal: Refusal) -> Result<(), Ended> {
         tracing::warn!("a speaker was refused: {refusal}");
         self.tell(&HubMessage::Refused(refusal.clone())).await?;
         let _ = timeout(SEND_TIMEOUT, self.socket.send(Message::Close(None))).await;
@@ -231,7 +235,7 @@ impl Line {
         Err(ended)
     }
 
-    async fn tell(&mut self, message: &HubMessage) -> Result<(), Ended> {
+    pub(super) async fn tell(&mut self, message: &HubMessage) -> Result<(), Ended> {
         let text = encode_hub(message);
         let message = match &mut self.channel {
             Some(channel) => Message::Binary(channel.seal(&text).map_err(Ended::because)?.into()),

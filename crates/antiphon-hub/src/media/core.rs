@@ -7,14 +7,18 @@ use antiphon_api::{
     ErrorBody, ErrorCode, ProgrammeStatus, SeekTo, SpeakerStatus, TransportAction, TransportRequest,
 };
 use antiphon_base::{Frames, Hub, SampleRate, SessionId, Span, SpeakerId, Timestamp};
-use antiphon_engine::{HubEngine, HubEvent, SettingsChange, SourcePace, Track, TransportState};
+use antiphon_engine::{
+    HubEngine, HubEvent, SettingsChange, SourcePace, SpeakerSnapshot, Track, TransportState,
+};
 use antiphon_net::{Clock, Warp};
 use antiphon_proto::session::{
     Hello, HubMessage, Refusal, Remembered, SpeakerMessage, SpeakerSettings, Trim, Welcome,
 };
 use antiphon_proto::wire::seal::SessionKeys;
+use antiphon_proto::{Transport, message_session};
 use tokio::sync::mpsc;
 
+use super::browser::Page;
 use super::source_seat::{Question, SourceOffer, SourceSeat};
 use crate::convert;
 
@@ -37,9 +41,11 @@ pub enum Event {
 
 /// A session's place in the media thread.
 #[derive(Debug)]
-struct Seat {
+pub(super) struct Seat {
     speaker: SpeakerId,
-    outbox: mpsc::Sender<HubMessage>,
+    pub(super) outbox: mpsc::Sender<HubMessage>,
+    /// Where it is a browser.
+    pub(super) page: Option<Page>,
 }
 
 /// What a session's task holds while it stands.
@@ -59,7 +65,7 @@ pub struct Core {
     pub clock: Clock<Hub>,
     engine: HubEngine,
     started: Timestamp<Hub>,
-    seats: BTreeMap<SessionId, Seat>,
+    pub(super) seats: BTreeMap<SessionId, Seat>,
     source: Option<SourceSeat>,
     next_link: u64,
     state_due: Timestamp<Hub>,
@@ -95,12 +101,24 @@ impl Core {
         keys: Option<SessionKeys>,
         remembered: Remembered,
     ) -> Result<Joined, Refusal> {
+        self.seat(id, hello, keys, Transport::Datagrams, remembered, None)
+    }
+
+    pub(super) fn seat(
+        &mut self,
+        id: SpeakerId,
+        hello: &Hello,
+        keys: Option<SessionKeys>,
+        transport: Transport,
+        remembered: Remembered,
+        page: Option<Page>,
+    ) -> Result<Joined, Refusal> {
         let now = self.clock.now();
-        let (session, welcome) = self.engine.join(now, id, hello, keys, remembered)?;
+        let (session, welcome) = self.engine.join(now, id, hello, keys, transport, remembered)?;
         // An old session of the same speaker has ended with this; its seat goes before the new one comes.
         self.drain_events();
         let (sender, outbox) = mpsc::channel(OUTBOX);
-        self.seats.insert(session, Seat { speaker: id, outbox: sender });
+        self.seats.insert(session, Seat { speaker: id, outbox: sender, page });
         Ok(Joined { session, welcome, outbox })
     }
 
@@ -120,7 +138,17 @@ impl Core {
 
     /// Every connected speaker, by name.
     pub fn speakers(&self) -> Vec<SpeakerStatus> {
-        self.engine.speakers(self.clock.now()).into_iter().map(convert::speaker).collect()
+        let shown = |snapshot: SpeakerSnapshot| {
+            let id = snapshot.id;
+            let mut status = convert::speaker(snapshot);
+            self.show_browser(id, &mut status);
+            status
+        };
+        self.engine_speakers().into_iter().map(shown).collect()
+    }
+
+    pub(super) fn engine_speakers(&self) -> Vec<SpeakerSnapshot> {
+        self.engine.speakers(self.clock.now())
     }
 
     /// Where the programme stands.
@@ -327,12 +355,24 @@ impl Core {
     }
 
     pub(super) fn datagram(&mut self, from: SocketAddr, at: Timestamp<Hub>, bytes: &mut [u8]) {
+        // Browsers' addresses are made up here: whoever sends from one has forged it.
+        if message_session(from).is_none() {
+            self.take_datagram(from, at, bytes);
+        }
+    }
+
+    pub(super) fn take_datagram(&mut self, from: SocketAddr, at: Timestamp<Hub>, bytes: &mut [u8]) {
         self.engine.handle_datagram(self.clock.now(), at, from, bytes);
     }
 
     pub(super) fn transmit(&mut self, out: &mut Vec<u8>) -> Option<SocketAddr> {
-        out.clear();
-        self.engine.poll_transmit(out)
+        loop {
+            out.clear();
+            let to = self.engine.poll_transmit(out)?;
+            if !self.hand_over(to, out) {
+                return Some(to);
+            }
+        }
     }
 
     pub(super) fn wait(&self) -> Span {

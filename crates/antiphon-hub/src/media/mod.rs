@@ -3,6 +3,10 @@
 
 mod core;
 
+mod lane;
+
+mod browser;
+
 mod source_seat;
 
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -14,7 +18,9 @@ use antiphon_net::{UdpPort, Waiter, Waker};
 use antiphon_proto::wire::MAX_DATAGRAM;
 use tokio::sync::{mpsc, oneshot};
 
+pub use self::browser::Visit;
 pub use self::core::{Core, Event, Joined};
+pub use self::lane::Lane;
 pub use source_seat::SourceOffer;
 
 /// Errands that may wait. Every session can have one under way and every request another; a queue
@@ -114,9 +120,11 @@ impl Loop {
         while !self.core.is_stopping() {
             self.sleep();
             self.receive();
-            // Replies to clock probes say when they leave: not after a burst for all speakers.
+            // Replies to clock probes say when they leave: not after a burst for all speakers. Browsers' probes come
+            // as errands.
             self.send(&mut batch, &mut datagram);
             self.inbox.try_iter().for_each(|errand| errand(&mut self.core));
+            self.send(&mut batch, &mut datagram);
             self.core.turn();
             self.send(&mut batch, &mut datagram);
         }

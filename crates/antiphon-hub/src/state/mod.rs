@@ -10,17 +10,20 @@ mod calibration;
 
 mod record;
 
+mod join_codes;
+
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use antiphon_base::SpeakerId;
-use antiphon_proto::session::{Identity, Pairing, PublicKey, SpeakerSettings, Trim};
+use antiphon_proto::session::{Identity, Pairing, PublicKey, Remembered, SpeakerSettings, Trim};
 use nix::fcntl::{Flock, FlockArg};
 
 use crate::options::HubError;
 pub use calibration::{Calibration, Calibrations};
+pub use join_codes::{JoinCodes, Judged, KeptCode, MAX_CODES as MAX_JOIN_CODES};
 use record::Record;
 pub use record::parse_id;
 
@@ -94,6 +97,11 @@ impl Store {
             }
             record.settings.insert(id, (name.to_owned(), settings));
         })
+    }
+
+    /// What is remembered of a speaker that joins.
+    pub fn remembered(&self, id: SpeakerId) -> Remembered {
+        Remembered { settings: self.settings(id), trim: self.trim(id) }
     }
 
     /// What a speaker's calibration adds to its settings; nothing without one.

@@ -26,7 +26,10 @@ mod queue;
 
 pub use crate::timeline::{Deadline, Reason};
 pub use programme::{START_LEAD, STOP_LEAD};
-pub use session::{JoinRequest, LeftReason, MAX_SESSIONS, MEDIA_SILENCE, SESSION_SILENCE, SessionSnapshot};
+pub use session::{
+    JoinRequest, LeftReason, MAX_SESSIONS, MEDIA_SILENCE, SESSION_SILENCE, SessionSnapshot, Transport,
+    message_address, message_session,
+};
 
 use programme::Programme;
 use queue::{Media, Queue, Urgent};
@@ -223,8 +226,10 @@ impl Hub {
             Kind::ClockProbe => {
                 Probe::parse(body).map(|probe| self.answer(now, received_at, from, number, probe))
             }
-            Kind::Feedback => Nack::parse(body).map(|nack| self.retransmit(now, number, &nack)),
-            Kind::Media | Kind::ClockReply | Kind::Notice => Err(WireError::Unknown),
+            Kind::Feedback if session.may_ask_again() => {
+                Nack::parse(body).map(|nack| self.retransmit(now, number, &nack))
+            }
+            Kind::Feedback | Kind::Media | Kind::ClockReply | Kind::Notice => Err(WireError::Unknown),
         };
         self.counters.malformed += u64::from(understood.is_err());
     }
@@ -328,7 +333,7 @@ impl Hub {
     /// What the speaker of the programme needs that needs most.
     fn need(&self) -> Option<Span> {
         let streaming = self.sessions.values().filter(|session| session.streaming);
-        streaming.filter_map(|session| session.stats.as_ref()?.min_latency_us).max().map(Span::from_us)
+        streaming.filter_map(Session::need_us).max().map(Span::from_us)
     }
 
     /// Puts the latency that was set in force, or with some headroom what speakers of the programme need, in whole
@@ -377,7 +382,8 @@ impl Hub {
     fn check_join(&self, join: &JoinRequest) -> Result<(), Refusal> {
         join.hello.check()?;
         let refuse = |code, message: String| Err(Refusal { code, message });
-        if join.keys.is_none() && !self.config.open {
+        // Who comes by messages was let in by other means: a code, or from this very machine.
+        if join.keys.is_none() && !self.config.open && !join.transport.is_messages() {
             let message = "this hub is not open: pair the speaker with it".to_owned();
             return refuse(RefusalCode::NotOpen, message);
         }

@@ -1,6 +1,6 @@
 //! One speaker's session on the hub.
 
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
 
 use antiphon_base::{ClockId, Hub, SessionId, Span, SpeakerId, Timestamp};
 
@@ -31,6 +31,47 @@ pub struct JoinRequest {
     pub hello: Hello,
     /// The keys of a sealed session; `None` for an open one.
     pub keys: Option<SessionKeys>,
+    /// What carries its datagrams.
+    pub transport: Transport,
+}
+
+/// What carries a session's datagrams.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Transport {
+    /// UDP: they get lost, and come from any address.
+    #[default]
+    Datagrams,
+    /// Messages of a connection that loses nothing and keeps their order (a browser's WebSocket). They are not
+    /// sealed, go to and come from [`message_address`], and nothing is sent twice. [BROWSER-5]
+    Messages {
+        /// Whether the connection encrypts them.
+        encrypted: bool,
+    },
+}
+
+impl Transport {
+    /// Whether it is a connection's messages.
+    pub fn is_messages(self) -> bool {
+        matches!(self, Self::Messages { .. })
+    }
+}
+
+/// The address that stands for the connection of a session by messages: in 100::/64, where no packet of any
+/// network comes from or goes to (RFC 6666).
+pub fn message_address(session: SessionId) -> SocketAddr {
+    let (high, low) = ((session.0 >> 16) as u16, session.0 as u16);
+    (Ipv6Addr::new(0x100, 0, 0, 0, 0, 0, high, low), 0).into()
+}
+
+/// The session that [`message_address`] made `addr` for.
+pub fn message_session(addr: SocketAddr) -> Option<SessionId> {
+    match addr {
+        SocketAddr::V6(addr) => match addr.ip().segments() {
+            [0x100, 0, 0, 0, 0, 0, high, low] => Some(SessionId(u32::from(high) << 16 | u32::from(low))),
+            _ => None,
+        },
+        SocketAddr::V4(_) => None,
+    }
 }
 
 /// Why a session ended.
@@ -57,8 +98,10 @@ pub struct SessionSnapshot {
     pub hello: Hello,
     /// Where its datagrams come from; `None` until the first one.
     pub addr: Option<SocketAddr>,
-    /// Whether its datagrams are sealed.
+    /// Whether its datagrams are sealed, or the connection that carries them encrypts them.
     pub sealed: bool,
+    /// What carries its datagrams.
+    pub transport: Transport,
     /// How its user has set it.
     pub settings: SpeakerSettings,
     /// Whether it belongs to the programme.
@@ -115,6 +158,7 @@ pub(super) struct Session {
     /// Where its newest media wait in the queue; the queue's to read.
     pub(super) run: u64,
     addr: Option<(SocketAddr, u64)>,
+    transport: Transport,
     seal: Seal,
     opening: Opening,
     allowance: Allowance,
@@ -143,7 +187,9 @@ impl Session {
             stats: None,
             last_heard: now,
             run: 0,
-            addr: None,
+            // No datagram moves it: no counter is greater.
+            addr: join.transport.is_messages().then(|| (message_address(session), u64::MAX)),
+            transport: join.transport,
             seal: Seal::to_speaker(join.keys.as_ref(), session),
             opening: Opening::at_hub(join.keys.as_ref(), session),
             allowance: Allowance(Allowance::MOST),
@@ -171,6 +217,9 @@ impl Session {
         from: SocketAddr,
         bytes: &'a mut [u8],
     ) -> Result<(Kind, &'a [u8]), WireError> {
+        if self.transport.is_messages() && self.addr() != Some(from) {
+            return Err(WireError::OtherPath);
+        }
         let counter = envelope_counter(bytes);
         let opened = self.opening.open(bytes)?;
         self.last_heard = self.last_heard.max(received_at);
@@ -184,6 +233,18 @@ impl Session {
     /// Whether packet `sequence` of stream `ssrc` was meant for this speaker.
     pub(super) fn was_sent(&self, ssrc: u32, sequence: u64) -> bool {
         self.stream == Some(ssrc) || self.previous.is_some_and(|(left, end)| left == ssrc && sequence < end)
+    }
+
+    /// Whether it may ask for packets again: what a connection has taken, it delivers.
+    pub(super) fn may_ask_again(&self) -> bool {
+        !self.transport.is_messages()
+    }
+
+    /// The target latency that it is known to need: as it said last, or, of one that cannot know better before it
+    /// plays, at first.
+    pub(super) fn need_us(&self) -> Option<i64> {
+        let reported = self.stats.as_ref().and_then(|stats| stats.min_latency_us);
+        reported.or_else(|| self.transport.is_messages().then_some(self.hello.min_latency_us))
     }
 
     pub(super) fn addr(&self) -> Option<SocketAddr> {
@@ -240,7 +301,8 @@ impl Session {
             id: self.id,
             hello: self.hello.clone(),
             addr: self.addr(),
-            sealed: self.seal.is_sealed(),
+            sealed: self.seal.is_sealed() || self.transport == Transport::Messages { encrypted: true },
+            transport: self.transport,
             settings: self.settings.clone(),
             streaming: self.streaming,
             stats: self.stats.clone(),

@@ -34,6 +34,17 @@ impl PublicKey {
     }
 }
 
+/// 32 bytes from their 64 hexadecimal digits.
+pub fn key_from_hex(text: &str) -> Result<[u8; 32], KeyError> {
+    from_hex(text)
+}
+
+/// The identity of a browser that shows `key`, 32 random bytes that nobody else knows: never the same as one that
+/// is proven, or that an open speaker claims. [BROWSER-2]
+pub fn browser_speaker_id(key: &[u8; 32]) -> SpeakerId {
+    speaker_id(&[b"antiphon browser", key])
+}
+
 fn speaker_id(parts: &[&[u8]]) -> SpeakerId {
     let mut hash = Sha256::new();
     parts.iter().for_each(|part| hash.update(part));

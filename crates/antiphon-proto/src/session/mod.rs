@@ -20,7 +20,7 @@ pub mod trim;
 pub use channel::SealedChannel;
 pub use codec::{Codec, ParseCodecError};
 pub use handshake::{Approach, Established, HandshakeError, HubHandshake, Registry, SpeakerHandshake, Step};
-pub use identity::{Identity, PublicKey};
+pub use identity::{Identity, PublicKey, browser_speaker_id};
 pub use message::{
     Hello, HubMessage, LinkState, LinkStats, PacketCounters, Refusal, RefusalCode, SpeakerMessage,
     SpeakerSettings, SpeakerState, SpeakerStats, Welcome,

@@ -39,6 +39,9 @@ pub enum WireError {
     /// It names another session.
     #[error("datagram of another session")]
     OtherSession,
+    /// It came by another path than its session's.
+    #[error("datagram by another path than its session's")]
+    OtherPath,
     /// Seen already, or older than the replay window.
     #[error("replayed datagram")]
     Replayed,

@@ -9,14 +9,16 @@ use antiphon_proto::wire::clock::Probe;
 use antiphon_proto::wire::feedback::Nack;
 use antiphon_proto::wire::rtp::MediaPacket;
 use antiphon_proto::wire::seal::{Kind, Opening, Seal};
-use antiphon_proto::{Hub, HubEvent, JoinRequest, LeftReason, MAX_SESSIONS, Speaker, SpeakerConfig};
+use antiphon_proto::{
+    Hub, HubEvent, JoinRequest, LeftReason, MAX_SESSIONS, Speaker, SpeakerConfig, Transport,
+};
 use proptest::prelude::*;
 
 use crate::world::{hello, hub, keys, payload};
 
 const LATENCY: Span = Span::from_ms(200);
 
-fn at_ms(ms: i64) -> Timestamp<HubClock> {
+pub fn at_ms(ms: i64) -> Timestamp<HubClock> {
     Timestamp::from_ns(ms * 1_000_000)
 }
 
@@ -34,8 +36,12 @@ impl Puppet {
     fn join(hub: &mut Hub, n: u16) -> Self {
         let mut id = [0; 16];
         id[..2].copy_from_slice(&n.to_be_bytes());
-        let join =
-            JoinRequest { id: SpeakerId(id), hello: hello(&format!("s{n}")), keys: Some(keys(n as u8)) };
+        let join = JoinRequest {
+            id: SpeakerId(id),
+            hello: hello(&format!("s{n}")),
+            keys: Some(keys(n as u8)),
+            transport: Transport::Datagrams,
+        };
         let (session, _) = hub.join(at_ms(0), join, Remembered::default()).unwrap();
         hub.set_streaming(at_ms(0), SpeakerId(id), true);
         let keys = keys(n as u8);
@@ -58,7 +64,7 @@ impl Puppet {
 }
 
 /// Encodes what is due and returns every datagram.
-fn burst(hub: &mut Hub, now: Timestamp<HubClock>) -> Vec<(SocketAddr, Vec<u8>)> {
+pub fn burst(hub: &mut Hub, now: Timestamp<HubClock>) -> Vec<(SocketAddr, Vec<u8>)> {
     hub.handle_timeout(now);
     let variants: Vec<Variant> = hub.variants().collect();
     for variant in variants {
@@ -70,7 +76,7 @@ fn burst(hub: &mut Hub, now: Timestamp<HubClock>) -> Vec<(SocketAddr, Vec<u8>)> 
     drained(hub)
 }
 
-fn drained(hub: &mut Hub) -> Vec<(SocketAddr, Vec<u8>)> {
+pub fn drained(hub: &mut Hub) -> Vec<(SocketAddr, Vec<u8>)> {
     let (mut all, mut bytes) = (Vec::new(), Vec::new());
     while let Some(to) = hub.poll_transmit(&mut bytes) {
         all.push((to, bytes.clone()));
@@ -153,7 +159,12 @@ fn a_hub_is_full_at_512_and_a_name_belongs_to_one_speaker() {
     let joining = |n: u16, name: &str, sealed: bool| {
         let mut id = [0; 16];
         id[..2].copy_from_slice(&n.to_be_bytes());
-        JoinRequest { id: SpeakerId(id), hello: hello(name), keys: sealed.then(|| keys(1)) }
+        JoinRequest {
+            id: SpeakerId(id),
+            hello: hello(name),
+            keys: sealed.then(|| keys(1)),
+            transport: Transport::Datagrams,
+        }
     };
     let refused = |hub: &mut Hub, join| hub.join(at_ms(0), join, Remembered::default()).unwrap_err().code;
     for n in 0..MAX_SESSIONS as u16 {
@@ -213,7 +224,7 @@ proptest! {
         junk in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..1_300), 1..40), open: bool,
     ) {
         let mut hub = hub(1, LATENCY, open);
-        let join = JoinRequest { id: SpeakerId([1; 16]), hello: hello("s"), keys: (!open).then(|| keys(1)) };
+        let join = JoinRequest { id: SpeakerId([1; 16]), hello: hello("s"), keys: (!open).then(|| keys(1)), transport: Transport::Datagrams };
         let keys = join.keys.clone();
         let (session, welcome) = hub.join(at_ms(0), join, Remembered::default()).unwrap();
         let mut speaker = Speaker::new(SpeakerConfig::default());

@@ -2,6 +2,8 @@
 
 mod alone;
 
+mod browser;
+
 mod world;
 
 use antiphon_base::{Frames, Role, Span};

@@ -12,7 +12,7 @@ use antiphon_proto::session::message::{Hello, HubMessage, SpeakerMessage};
 use antiphon_proto::session::{Codec, PROTOCOL, Remembered};
 use antiphon_proto::timeline::Timeline;
 use antiphon_proto::wire::seal::SessionKeys;
-use antiphon_proto::{Hub, HubConfig, JoinRequest, Speaker, SpeakerConfig, SpeakerEvent};
+use antiphon_proto::{Hub, HubConfig, JoinRequest, Speaker, SpeakerConfig, SpeakerEvent, Transport};
 
 /// SplitMix64.
 pub struct Random(pub u64);
@@ -224,7 +224,12 @@ impl World {
         let now = self.hub_now();
         let host = &mut self.hosts[n];
         let keys = self.sealed.then(|| keys(n as u8));
-        let join = JoinRequest { id: host.id, hello: host.hello.clone(), keys: keys.clone() };
+        let join = JoinRequest {
+            id: host.id,
+            hello: host.hello.clone(),
+            keys: keys.clone(),
+            transport: Transport::Datagrams,
+        };
         let (session, welcome) = self.hub.join(now, join, Remembered::default()).unwrap();
         host.session = Some(session);
         host.speaker.start_session(host.clock.apply(self.now), &welcome, keys);

@@ -1,0 +1,103 @@
+//! The hub's own certificate: what HTTPS needs so that a phone's browser gives a page its microphone.
+//!
+//! Nobody vouches for it, so browsers warn once; its fingerprint, which `antiphon join` shows, is what a person can
+//! compare. It is made once and kept, for a fingerprint that changes teaches people not to look.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rcgen::{CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, KeyPair};
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use sha2::{Digest, Sha256};
+
+use crate::options::HubError;
+use crate::state::files;
+
+/// A certificate, and how connections are served with it.
+#[derive(Debug, Clone)]
+pub struct Certificate {
+    /// For the listener.
+    pub config: Arc<ServerConfig>,
+    /// SHA-256 of the certificate, as browsers show it: `AB:CD:...`.
+    pub fingerprint: String,
+}
+
+impl Certificate {
+    /// The one kept in `dir`; it is made where there is none.
+    ///
+    /// # Errors
+    /// A file does not read (it is left as it is), or the system refuses.
+    pub fn open(dir: &Path, hub: &str) -> Result<Self, HubError> {
+        let path = dir.join("https.pem");
+        let damaged =
+            |why: &dyn std::fmt::Display| HubError::Damaged { path: path.clone(), why: why.to_string() };
+        let text = match files::read(&path)? {
+            Some(text) => text,
+            None => {
+                let text = make(hub).map_err(|error| HubError::System(std::io::Error::other(error)))?;
+                files::replace(&path, text.as_bytes())?;
+                text
+            }
+        };
+        let certificate = CertificateDer::from_pem_slice(text.as_bytes()).map_err(|error| damaged(&error))?;
+        let key = PrivateKeyDer::from_pem_slice(text.as_bytes()).map_err(|error| damaged(&error))?;
+        let fingerprint = fingerprint(&certificate);
+        let config = config(certificate, key).map_err(|error| damaged(&error))?;
+        Ok(Self { config: Arc::new(config), fingerprint })
+    }
+}
+
+/// Certificate and key, as PEM. It names this machine; addresses come and go, and no browser trusts it for a name.
+fn make(hub: &str) -> Result<String, rcgen::Error> {
+    let mut params = CertificateParams::new(vec!["localhost".to_owned()])?;
+    params.distinguished_name = DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, format!("Antiphon hub {hub}"));
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    let key = KeyPair::generate()?;
+    let certificate = params.self_signed(&key)?;
+    Ok(certificate.pem() + &key.serialize_pem())
+}
+
+fn config(
+    certificate: CertificateDer<'static>,
+    key: PrivateKeyDer<'static>,
+) -> Result<ServerConfig, rustls::Error> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate], key)?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+fn fingerprint(certificate: &CertificateDer<'_>) -> String {
+    let digest = Sha256::digest(certificate);
+    digest.iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join(":")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_is_made_once_and_kept_private() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let first = Certificate::open(dir.path(), "K\u{fc}che").unwrap().fingerprint;
+        assert_eq!(first.len(), 32 * 3 - 1, "{first}");
+        assert_eq!(Certificate::open(dir.path(), "other").unwrap().fingerprint, first);
+        let mode = std::fs::metadata(dir.path().join("https.pem")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_damaged_certificate_is_named_and_left_as_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("https.pem"), "nonsense").unwrap();
+        let said = Certificate::open(dir.path(), "lab").unwrap_err().to_string();
+        assert!(said.contains("https.pem"), "{said}");
+    }
+}
