@@ -5,13 +5,15 @@
 #   make check    format, lints, laws, licences, documentation
 #   make rig      two Bluetooth speakers without radio: a real BlueZ, speakers that are programs  (ARGS=--list)
 #   make rig-short  a few of its scenarios, in their short form
+#   make test-web  the page and the browser speaker: engine, types, the committed build, a real Chromium
+#   make bench-browser  two Chromiums as speakers on two sinks of one sound server  (ARGS="--seconds 30")
 #   make bench-peers  Antiphon and Snapcast on two sinks of one sound server, both columns  (ARGS="--starts 2")
 #   make bench    the figures of docs/figures.md, measured on this machine       (minutes)
 
 ARGS ?=
 CARGO ?= cargo
 
-.PHONY: demo test test-slow cross-check check fmt bench bench-peers rig rig-short setup
+.PHONY: demo test test-web test-slow cross-check check fmt bench bench-browser bench-peers rig rig-short setup
 
 demo: setup
 	$(CARGO) run --locked --release --package antiphon-cli --bin antiphon -- demo $(ARGS)
@@ -20,6 +22,15 @@ test: setup
 	@scripts/setup.sh checks
 	$(CARGO) test --locked --workspace --quiet
 	$(MAKE) --no-print-directory cross-check
+	$(MAKE) --no-print-directory test-web
+
+# The engine's tests in a simulated world; types; web/dist is what its sources build; then a real Chromium and a real hub.
+test-web: setup
+	@scripts/setup.sh web
+	cd web && npm ci --silent && npx vitest run --silent && npm run --silent check
+	scripts/check_dist.sh
+	$(CARGO) build --locked --quiet --package antiphon-cli --bin antiphon
+	node web/tests/e2e/e2e.mjs --antiphon "$${CARGO_TARGET_DIR:-target}/debug/antiphon"
 
 # Long runs marked #[ignore], optimised: minutes.
 test-slow: setup
@@ -54,6 +65,12 @@ bench-peers: setup
 	@scripts/setup.sh peers
 	$(CARGO) build --locked --release --quiet --package antiphon-cli --bin antiphon
 	scripts/python scripts/bench_peers.py --bin "$${CARGO_TARGET_DIR:-target}/release" $(ARGS)
+
+bench-browser: setup
+	@scripts/setup.sh web
+	cd web && npm ci --silent
+	$(CARGO) build --locked --release --quiet --package antiphon-cli --bin antiphon
+	scripts/python scripts/bench_browser.py --bin "$${CARGO_TARGET_DIR:-target}/release" $(ARGS)
 
 rig: setup
 	$(CARGO) build --locked --release --quiet --package antiphon-cli --bin antiphon

@@ -3,6 +3,7 @@
 # `setup.sh checks` also installs the strangers that tests play to (sound servers) and that the SBC encoder is checked against.
 # Rust itself is assumed. On Debian and Ubuntu packages come through apt when this runs as root or
 # with a sudo that asks nothing; otherwise it ends with one line that says what to install.
+# `setup.sh web` installs what building and testing the page needs: Node.js, a browser, a sound server.
 # `setup.sh peers` installs what `make bench-peers` compares with.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -36,6 +37,13 @@ if [ "${1:-}" = peers ]; then
     command -v parec >/dev/null || missing+=(pulseaudio-utils)
     command -v snapserver >/dev/null || missing+=(snapserver)
     command -v snapclient >/dev/null || missing+=(snapclient)
+fi
+if [ "${1:-}" = web ]; then
+    command -v node >/dev/null || missing+=(nodejs)
+    command -v npm >/dev/null || missing+=(npm)
+    command -v chromium >/dev/null || missing+=(chromium)
+    command -v pulseaudio >/dev/null || missing+=(pulseaudio)
+    command -v parec >/dev/null || missing+=(pulseaudio-utils)
 fi
 [ ${#missing[@]} -eq 0 ] && exit 0
 

@@ -1,0 +1,215 @@
+#!/usr/bin/env python3
+"""Two browsers as speakers of one hub, heard by one recording.
+
+A PulseAudio of its own has one null sink of four channels; each of two headless Chromiums plays into a pair of them (as in
+bench_peers.py), so samples decide and not what a page says of itself. Measured: from the tap to the first sound; how far
+apart the two are, before and after their difference is told to the hub as a delay (`antiphon delay`: what a browser hides of
+its output is calibrated, not guessed); and gaps while the pages' main threads stand still for 200 ms at a time.
+
+Windows near a standstill of the machine, as `antiphon witness` saw it, and near a gap in what a browser sounds (it got no
+processor, and its output begins anew behind) are left out of "undisturbed"; all are printed too.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+import bench_peers
+from bench_base import Failed
+from bench_peers import RATE, Server, noise, now, percentiles, with_witness
+
+FRAME = 16
+# What the clocks and the outputs' stamps need to settle: a sound server's wander for their first ten seconds.
+SETTLE_S = 25.0
+# After a gap of the sound server's own making (a browser that got no processor) an output has to be found anew.
+DISTURBED_S = 5.0
+GAP = 48
+
+
+class Pages:
+    """The browsers, through web/tests/e2e/drive.mjs."""
+
+    def __init__(self, server, url, wanted):
+        script = Path(__file__).parent.parent / "web/tests/e2e/drive.mjs"
+        words = ["node", script, url, *wanted]
+        self.child = server.spawn("pages", words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.answer()
+
+    def ask(self, *words):
+        self.child.stdin.write(" ".join(str(w) for w in words) + "\n")
+        self.child.stdin.flush()
+        return self.answer()
+
+    def answer(self):
+        line = self.child.stdout.readline()
+        if not line:
+            raise Failed("the browsers ended; see pages.log")
+        return json.loads(line)
+
+
+class Bench:
+    def __init__(self, work, programs):
+        self.server = Server(work / "browsers")
+        self.program = programs / "antiphon"
+        self.file = work / "noise.wav"
+
+    def said(self, *words):
+        done = subprocess.run([self.program, *words], env=self.server.env, capture_output=True, text=True)
+        if done.returncode:
+            raise Failed(f"antiphon {' '.join(words)}: {done.stderr.strip()}")
+        return done.stdout
+
+    def start(self, seconds):
+        noise(self.file, seconds)
+        words = ["hub", "--listen", "127.0.0.1:0", "--no-mdns", "--no-bluetooth", "--name", "bench"]
+        self.server.spawn("hub", [self.program, *words])
+        deadline = time.monotonic() + 20
+        while subprocess.run([self.program, "status"], env=self.server.env, capture_output=True).returncode:
+            if time.monotonic() > deadline:
+                raise Failed("the hub does not start")
+            time.sleep(0.1)
+        link = json.loads(self.said("join", "--json"))["url"]
+        host, code = link.split("//")[1].split("/j")
+        self.pages = Pages(self.server, f"http://127.0.0.1:{host.rsplit(':', 1)[1]}/j{code}", ["left:A", "right:B"])
+        self.server.spawn("play", [self.program, "play", self.file])
+        self.path = self.server.dir / "browsers.raw"
+        self.recorder = self.server.record(self.path)
+        while self.frames() == 0:
+            time.sleep(0.05)
+
+    def frames(self):
+        return self.path.stat().st_size // FRAME
+
+    def first_sounds(self):
+        """ms from each tap."""
+        taps = []
+        for page in (0, 1):
+            taps.append(self.frames())
+            self.pages.ask("tap", page)
+        time.sleep(6)
+        sound = self.sound()
+        return [1e3 * (self.first(sound[:, c], tap) - tap) / RATE for c, tap in ((0, taps[0]), (2, taps[1]))]
+
+    def first(self, channel, since):
+        loud = np.flatnonzero(np.abs(channel[since:]) > 1e-3)
+        if not len(loud):
+            raise Failed("a browser is not heard; see hub.log and pages.log")
+        return since + loud[0]
+
+    def sound(self, since=0):
+        count = self.frames() * 4
+        return np.fromfile(self.path, "<f4", count=count).reshape(-1, 4)[since:]
+
+    def reports(self):
+        return {s["name"]: s.get("report") or {} for s in json.loads(self.said("status", "--json"))["speakers"]}
+
+
+def gaps(channel):
+    """(frame, frames) of stretches without a sound: noise is never so long silent by itself."""
+    loud = np.flatnonzero(np.abs(channel) > 1e-5)
+    steps = np.diff(loud)
+    return [(int(loud[n]), int(steps[n])) for n in np.flatnonzero(steps > GAP)]
+
+
+def spreads(bench, since, until, stood):
+    """us by which right is later, of undisturbed windows, and of all."""
+    window = RATE // 2
+    ended, total = now(), bench.frames()
+    sound = bench.sound(since)[: until - since].astype(float)
+    torn = [at for c in (0, 2) for at, _ in gaps(sound[:, c])]
+    every, calm = [], []
+    for first in range(0, len(sound) - window, window):
+        us = bench_peers.delay_us(sound[first : first + window, 0], sound[first : first + window, 2])
+        if us is None:
+            continue
+        at = ended - (total - since - first - window / 2) / RATE
+        near = any(begin - 0.5 < at < end + DISTURBED_S for begin, end in stood())
+        near = near or any(-window < first - t < DISTURBED_S * RATE for t in torn)
+        every.append(us)
+        if not near:
+            calm.append(us)
+    return calm, every
+
+
+def figures(bench, seconds, stood):
+    out = {"first_sound_ms": bench.first_sounds()}
+    time.sleep(SETTLE_S)
+    since = bench.frames()
+    time.sleep(seconds)
+    before = spreads(bench, since, bench.frames(), stood)
+    if not before[1]:
+        raise Failed("the browsers do not play the same")
+    middle = float(np.median(before[0] or before[1]))
+    bench.said("delay", "left", f"{middle / 1e3:.3f}ms")
+    time.sleep(3)
+    since = bench.frames()
+    time.sleep(seconds)
+    after = spreads(bench, since, bench.frames(), stood)
+    out |= {"before": before, "after": after, "told_ms": middle / 1e3}
+    since = bench.frames()
+    counted = bench.reports()
+    for n in range(10):
+        bench.pages.ask("stall", n % 2, 200)
+        time.sleep(0.8)
+    time.sleep(1)
+    sound = bench.sound(since)
+    out["gaps"] = [gaps(sound[:, c]) for c in (0, 2)]
+    out["underruns"] = {name: r.get("underruns", 0) - counted[name].get("underruns", 0) for name, r in bench.reports().items()}
+    out["reports"] = bench.reports()
+    out["shown"] = [bench.pages.ask("text", n)["said"].replace("\n", " | ") for n in (0, 1)]
+    return out
+
+
+def show(out, stood):
+    line = lambda name, text: print(f"{name:44}{text}")
+    line("first sound after the tap, ms", ", ".join(f"{ms:.0f}" for ms in out["first_sound_ms"]))
+    for when in ("before", "after"):
+        for which, values in (("undisturbed", out[when][0]), ("all windows", out[when][1])):
+            p = percentiles([abs(us) for us in values])
+            text = f"p50 {p[0] / 1e3:.2f}, p95 {p[1] / 1e3:.2f}, max {p[2] / 1e3:.2f} ms, {len(values)} windows" if p else "none"
+            line(f"apart, {when} calibration, {which}", text)
+    line("told to the hub as left's delay, ms", f"{out['told_ms']:.2f}")
+    line("ten standstills of a page of 200 ms: gaps", str([[f"{n / 48:.1f} ms" for _, n in found] for found in out["gaps"]]))
+    line("underruns that the pages counted meanwhile", str(out["underruns"]))
+    line("standstills of the machine in all", str(len(stood)))
+    for text in out["shown"]:
+        line("a page", text)
+    if os.environ.get("ANTIPHON_BENCH_VERBOSE"):
+        print(json.dumps(out["reports"], indent=1))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--bin", type=Path, required=True, help="directory of the program antiphon")
+    parser.add_argument("--seconds", type=int, default=60, help="of each half")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as work:
+        work, programs = Path(work), given.bin.resolve()
+        bench = Bench(work, programs)
+        try:
+            log = work / "witness.jsonl"
+            stood = lambda: bench_peers.stalls(log)
+
+            def do():
+                bench.start(2 * given.seconds + 120)
+                return figures(bench, given.seconds, stood)
+
+            out, all_stalls = with_witness(work, programs, do)
+        except Failed as wrong:
+            for log in sorted(bench.server.dir.glob("*.log")):
+                print(f"== {log.name}\n{log.read_text(errors='replace')[-2_000:]}", file=sys.stderr)
+            sys.exit(f"bench_browser: {wrong}")
+        finally:
+            bench.server.end()
+    show(out, all_stalls)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,107 @@
+// The join page in a real Chromium, heard through a real sound server: a wrong code, a link, a side, a hub that restarts.
+//
+//     node tests/e2e/e2e.mjs --antiphon PROGRAM [--screenshots DIR]
+//     node tests/e2e/e2e.mjs --fake             the page alone, against a hub of a hundred lines
+import assert from "node:assert/strict";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { fakeHub } from "./fakehub.mjs";
+import { realHub } from "./hub.mjs";
+import { firstSound, Lab, RATE } from "./lab.mjs";
+import { likeness, noise, writeWav } from "./sound.mjs";
+
+const { values: given } = parseArgs({
+  options: { antiphon: { type: "string" }, fake: { type: "boolean" }, screenshots: { type: "string" } },
+});
+const dist = fileURLToPath(new URL("../../dist", import.meta.url));
+const [left, right] = [noise(1), noise(2)];
+const lab = await Lab.open();
+const began = Date.now();
+const passed = (what) => console.log(`ok  ${((Date.now() - began) / 1e3).toFixed(1).padStart(5)} s  ${what}`);
+
+const hub = given.fake
+  ? await fakeHub({ dist, sample: (role, n) => (role === "right" ? right : left)[n % left.length] })
+  : await realHub(lab, given.antiphon, writeWav(join(lab.directory, "two.wav"), left, right));
+try {
+  if (given.screenshots) mkdirSync(given.screenshots, { recursive: true });
+  const page = await lab.page(undefined, "A", { width: 320, height: 640 });
+  const picture = (name) => given.screenshots && page.screenshot({ path: join(given.screenshots, `${name}.png`), fullPage: true });
+  await refusesAWrongCode(page, picture);
+  await playsItsSide(page, picture);
+  await survivesARestart(page);
+  await leaves(page);
+} finally {
+  await hub.close();
+  await lab.close();
+}
+process.exit(0);
+
+async function refusesAWrongCode(page, picture) {
+  await page.goto(`${hub.origin}/j#WR0NGC0DE9`);
+  await page.click(".side.left");
+  const sentence = page.locator("[role=alert]");
+  await sentence.waitFor({ state: "visible", timeout: 10_000 });
+  assert.match(await sentence.innerText(), /This code is not valid/);
+  await picture("join-wrong-code");
+  passed("a wrong code is refused in a plain sentence");
+}
+
+async function playsItsSide(page, picture) {
+  await page.goto("about:blank");
+  await page.goto(hub.url);
+  assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 320, "320 px are enough");
+  await picture("join-start");
+  const recording = lab.record();
+  await lab.until("the recording", () => recording.frames() > 0);
+  const tapped = recording.frames();
+  await page.click(".side.right");
+  await heardLike(right, recording);
+  await page.locator("dd", { hasText: /^playing$/ }).waitFor({ timeout: 15_000 });
+  await page.locator("dd", { hasText: /within/ }).waitFor({ timeout: 15_000 });
+  await picture("join-playing");
+  assert.deepEqual(page.problems, [], "nothing in the browser's console, and no breach of the content security policy");
+  const [heard] = await recording.stop();
+  const first = firstSound(heard, tapped);
+  assert.ok(first > 0, "something is heard");
+  passed(`first sound ${Math.round((1e3 * (first - tapped)) / RATE)} ms after the tap`);
+  const other = likeness(heard.subarray(-2 * RATE), left);
+  assert.ok(other < 0.3, `heard like the left channel too: ${other.toFixed(3)}`);
+  passed("what is heard is the right channel and not the left");
+}
+
+/** A busy machine takes its time: until the last second was the programme. */
+async function heardLike(programme, recording) {
+  const found = [];
+  await lab.until(
+    () => `what is heard to be the programme (so far alike: ${found.join(" ")})`,
+    async () => {
+      await sleep(500);
+      found.push(likeness(recording.last(RATE)[0], programme).toFixed(2));
+      return Number(found.at(-1)) > 0.9;
+    },
+    30,
+  );
+}
+
+async function survivesARestart(page) {
+  await hub.restart();
+  const recording = lab.record();
+  await page.locator("dd", { hasText: /^connected/ }).waitFor({ timeout: 15_000 });
+  await hub.playAgain?.();
+  await sleep(1_000);
+  await heardLike(right, recording);
+  await recording.stop();
+  passed("a hub that restarts is found again, and plays");
+}
+
+async function leaves(page) {
+  await page.getByRole("button", { name: "Stop being a speaker" }).click();
+  const recording = lab.record();
+  await sleep(1_000);
+  const [heard] = await recording.stop();
+  assert.equal(firstSound(heard), -1, "silent once it has stopped");
+  passed("stopped: silent at once");
+}

@@ -1,0 +1,100 @@
+import { expect, test } from "vitest";
+import { OutputClock, type Reading } from "../src/engine/output";
+import { Chance } from "./random";
+
+/** A context whose frames are heard `latencyS` after they are rendered, its crystal `ppm` fast. */
+class Context {
+  private readonly chance = new Chance(5);
+  extraS = 0;
+  constructor(
+    readonly ppm: number,
+    readonly latencyS = 0.07,
+  ) {}
+
+  heardAt(s: number): number {
+    return 2e10 + (s / (1 + this.ppm / 1e6) + this.latencyS + this.extraS) * 1e9;
+  }
+
+  read(nowNs: number, jitterMs = 0.3): Reading {
+    const rendered = ((nowNs - 2e10) / 1e9 - this.extraS) * (1 + this.ppm / 1e6);
+    const stampS = Math.max(0, rendered - this.latencyS - 0.01 * this.chance.next());
+    const stampNs = this.heardAt(stampS) + this.chance.gauss() * jitterMs * 1e6;
+    return { nowNs, currentS: rendered, stampS, stampNs, latencyS: this.latencyS };
+  }
+}
+
+function run(clock: OutputClock, context: Context, from: number, seconds: number, change?: (r: Reading) => Reading): void {
+  for (let t = from; t < from + seconds; t += 0.05) {
+    const reading = context.read(2e10 + t * 1e9);
+    clock.handleReading(change ? change(reading) : reading);
+  }
+}
+
+/** A sound server's: steps of 8 ms, against which the position creeps, and a wander of 10 ms at first. */
+function saw(r: Reading): Reading {
+  const s = r.currentS;
+  const wander = 10e6 * Math.sin(s) * Math.exp(-s / 5);
+  return { ...r, stampNs: (r.stampNs ?? 0) + 16e6 * ((s * 0.83) % 1) - 8e6 + wander };
+}
+
+const errorUs = (clock: OutputClock, context: Context, s: number): number =>
+  ((clock.localAt(s) ?? 0) - context.heardAt(s)) / 1e3;
+
+test.each([-100, 0, 100])("stamps that jitter by 0.3 ms at %i ppm show the output to 0.1 ms", (ppm) => {
+  const [clock, context] = [new OutputClock(), new Context(ppm)];
+  run(clock, context, 0.1, 40);
+  expect(Math.abs(errorUs(clock, context, 40.5))).toBeLessThan(100);
+  expect(Math.abs(clock.quality().ppm - ppm)).toBeLessThan(10);
+});
+
+test("a third of a second is enough to begin, to half a millisecond", () => {
+  const [clock, context] = [new OutputClock(), new Context(50)];
+  run(clock, context, 0.1, 0.45);
+  expect(clock.quality().ready).toBe(true);
+  expect(Math.abs(errorUs(clock, context, 1))).toBeLessThan(500);
+});
+
+test("one stamp in ten that is 40 ms off does not move the line", () => {
+  const [clock, context] = [new OutputClock(), new Context(20)];
+  let n = 0;
+  run(clock, context, 0.1, 30, (r) => ({ ...r, stampNs: (r.stampNs ?? 0) + ((n += 1) % 10 === 0 ? 40e6 : 0) }));
+  expect(Math.abs(errorUs(clock, context, 30.5))).toBeLessThan(150);
+  expect(clock.quality().jumps).toBe(0);
+});
+
+test("a saw of 16 ms that wanders at first is averaged out: 4 ms in the first seconds, 1 ms from the 20th", () => {
+  const [clock, context] = [new OutputClock(), new Context(20)];
+  for (let t = 0.1; t < 60; t += 0.5) {
+    run(clock, context, t, 0.5, saw);
+    if (t > 1) expect(Math.abs(errorUs(clock, context, t + 1))).toBeLessThan(t < 20 ? 4_000 : 1_000);
+  }
+});
+
+test("an output behind a sound server that ran dry for 40 ms is found within a second, to 4 ms", () => {
+  const [clock, context] = [new OutputClock(), new Context(20)];
+  run(clock, context, 0.1, 30, saw);
+  context.extraS = 0.04;
+  run(clock, context, 30.1, 1, saw);
+  expect(Math.abs(errorUs(clock, context, 31.5))).toBeLessThan(4_000);
+});
+
+test("an output that ran dry for 20 ms is found where it is within a second", () => {
+  const [clock, context] = [new OutputClock(), new Context(20)];
+  run(clock, context, 0.1, 20);
+  context.extraS = 0.02;
+  run(clock, context, 20.1, 1);
+  expect(clock.quality().jumps).toBe(1);
+  expect(Math.abs(errorUs(clock, context, 21.5))).toBeLessThan(500);
+});
+
+test.each<[string, (r: Reading) => Partial<Reading>]>([
+  ["zeros", () => ({ stampS: 0, stampNs: 0 })],
+  ["nothing", () => ({ stampS: undefined, stampNs: undefined })],
+  ["one that stands still", () => ({ stampS: 0.1, stampNs: 2e10 })],
+  ["one that is ahead of what is rendered", (r) => ({ stampS: r.currentS + 5, stampNs: r.nowNs })],
+])("where the browser's stamps are nonsense (%s) its latency takes their place", (_, change) => {
+  const [clock, context] = [new OutputClock(), new Context(0)];
+  run(clock, context, 3, 20, (r) => ({ ...r, ...change(r) }));
+  expect(clock.quality().stamped).toBe(false);
+  expect(Math.abs(errorUs(clock, context, 23))).toBeLessThan(1_000);
+});
