@@ -58,12 +58,14 @@ pub struct House {
     bus: Option<String>,
     /// The socket of the sound server of its processes; they have none otherwise.
     sound: Option<PathBuf>,
+    /// A configuration of ALSA that its processes have in place of the machine's.
+    cards: Option<PathBuf>,
 }
 
 impl House {
     /// Nobody is at home.
     pub fn empty() -> Self {
-        Self { dir: tempfile::tempdir().unwrap(), hub: None, port: 0, bus: None, sound: None }
+        Self { dir: tempfile::tempdir().unwrap(), hub: None, port: 0, bus: None, sound: None, cards: None }
     }
 
     /// With a hub.
@@ -83,6 +85,13 @@ impl House {
         self.sound = Some(socket.to_owned());
     }
 
+    /// Its processes know the devices of ALSA that `lines` define, beside those that exist everywhere.
+    pub fn set_sound_cards(&mut self, lines: &str) {
+        let path = self.path("asound.conf");
+        fs::write(&path, format!("</usr/share/alsa/alsa.conf>\n{lines}\n")).unwrap();
+        self.cards = Some(path);
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
@@ -99,6 +108,9 @@ impl House {
         // Nor do they appear among the players of whoever runs the tests.
         command
             .env("DBUS_SESSION_BUS_ADDRESS", format!("unix:path={}", self.path("no-session-bus").display()));
+        if let Some(cards) = &self.cards {
+            command.env("ALSA_CONFIG_PATH", cards);
+        }
         if let Some(bus) = &self.bus {
             command.env("DBUS_SYSTEM_BUS_ADDRESS", bus);
         }

@@ -26,6 +26,9 @@ mod sound_server;
 
 mod pulse;
 
+#[cfg(feature = "alsa")]
+mod alsa;
+
 mod inputs;
 
 mod miio;
