@@ -1,7 +1,7 @@
 //! ALSA itself, without a card: its configuration leads to devices of a real sound server, which are recorded.
 
 use crate::house::{House, Process, eventually};
-use crate::pulse::{A, B, FOUR, HOUSE, are_together, is_synced, write_bursts};
+use crate::pulse::{are_together, is_synced, write_bursts};
 use crate::sound_server::SoundServer;
 
 /// One device of ALSA for each of the server's.
@@ -27,24 +27,17 @@ fn playing(house: &House, what: &str, left: &str, right: &str) -> Process {
     player
 }
 
+/// The way from ALSA to a sound server claims a position that is milliseconds off and wanders, for both channels of a
+/// device alike: so these can be judged here, and two devices only where there are cards (`rig/cards.sh`).
 #[test]
-fn two_devices_of_alsa_play_each_its_own_channel_together_and_so_do_the_channels_of_one() {
-    let Some((server, mut house)) = house_of_alsa(&["A", "B", "card", "line"]) else { return };
-    server.load(HOUSE);
-    server.load(A);
-    server.load(B);
-    house.start_hub();
-    let file = house.path("bursts.wav");
-    // At another rate than the devices'.
-    write_bursts(&file, 44_100, 240);
-    let player = playing(&house, file.to_str().unwrap(), "alsa:A", "alsa:B");
-    eventually("they are together", || are_together(&server, &house, "house.monitor", FOUR, 2));
-    player.interrupt();
-
-    // One device as two speakers, and one that is listened to.
+fn what_an_input_of_alsa_hears_is_played_on_both_channels_of_a_device_as_two_speakers_together() {
+    let Some((server, mut house)) = house_of_alsa(&["card", "line"]) else { return };
     server.load("module-null-sink sink_name=card rate=48000 channels=2 channel_map=front-left,front-right");
     server.load("module-null-sink sink_name=in rate=44100 channels=2 channel_map=front-left,front-right");
     server.load("module-remap-source source_name=line master=in.monitor");
+    house.start_hub();
+    let file = house.path("bursts.wav");
+    write_bursts(&file, 44_100, 240);
     let program = server.play(&file, "in");
     let player = playing(&house, "alsa:line", "alsa:card#left", "alsa:card#right");
     let both = "front-left,front-right";

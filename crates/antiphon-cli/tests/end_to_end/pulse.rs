@@ -18,12 +18,12 @@ const BURST_S: f64 = 0.02;
 const TOGETHER_S: f64 = 0.000_5;
 
 /// The four channels of the device that is recorded, and the pair of each speaker.
-pub const FOUR: &str = "front-left,front-right,rear-left,rear-right";
-pub const HOUSE: &str = "module-null-sink sink_name=house rate=48000 channels=4 \
+const FOUR: &str = "front-left,front-right,rear-left,rear-right";
+const HOUSE: &str = "module-null-sink sink_name=house rate=48000 channels=4 \
                      channel_map=front-left,front-right,rear-left,rear-right";
-pub const A: &str = "module-remap-sink sink_name=A master=house remix=no channels=2 channel_map=front-left,front-right \
+const A: &str = "module-remap-sink sink_name=A master=house remix=no channels=2 channel_map=front-left,front-right \
                  master_channel_map=front-left,front-right";
-pub const B: &str = "module-remap-sink sink_name=B master=house remix=no channels=2 channel_map=front-left,front-right \
+const B: &str = "module-remap-sink sink_name=B master=house remix=no channels=2 channel_map=front-left,front-right \
                  master_channel_map=rear-left,rear-right";
 
 pub fn write_bursts(path: &Path, rate: u32, seconds: u32) {

@@ -35,6 +35,8 @@ pub(super) struct Place {
     rate: SampleRate,
     /// Instant of conversion minus frame, as of the last stamp.
     line: Option<Span>,
+    /// The newest claim.
+    newest: Option<Stamp>,
     best: Option<(Span, Stamp)>,
     claims: u32,
     strayed: u32,
@@ -43,12 +45,13 @@ pub(super) struct Place {
 impl Place {
     /// Knows nothing.
     pub fn new(rate: SampleRate) -> Self {
-        Self { rate, line: None, best: None, claims: 0, strayed: 0 }
+        Self { rate, line: None, newest: None, best: None, claims: 0, strayed: 0 }
     }
 
     /// The card claims that `frame` leaves at `at`.
     pub fn read(&mut self, frame: Frames, at: Timestamp<True>) -> Read {
         let line = self.line_of(frame, at);
+        self.newest = Some((frame, at));
         if self.best.is_none_or(|(best, _)| line < best) {
             self.best = Some((line, (frame, at)));
         }
@@ -74,9 +77,13 @@ impl Place {
         Read::Moved
     }
 
-    /// The frame whose place on the line that was known is at `at`: what a card that begins anew then begins with.
+    /// The frame whose place on the line that was known is at `at`: what a card that begins anew then begins with. A line
+    /// that the newest claim is not on is no line: that claim stands for it.
     pub fn frame_at(&self, at: Timestamp<True>) -> Option<Frames> {
-        let since = at.as_ns().checked_sub(self.line?.as_ns())?;
+        let (frame, claimed) = self.newest?;
+        let newest = self.line_of(frame, claimed);
+        let line = self.line.filter(|line| (newest - *line).abs() <= OTHER_LINE).unwrap_or(newest);
+        let since = at.as_ns().checked_sub(line.as_ns())?;
         Some(Frames(self.rate.frames_f64(Span::from_ns(since)).round() as i64))
     }
 
@@ -123,6 +130,9 @@ mod tests {
         place.begin_anew();
         assert_eq!(place.frame_at(exact(48_000) + Span::from_us(5)), Some(Frames(48_000)));
         assert_eq!(Place::new(RATE).frame_at(exact(0)), None);
+        // What a driver claimed at its start, and never again.
+        claim(&mut place, 96_000, Span::from_ms(700));
+        assert_eq!(place.frame_at(exact(144_000) + Span::from_ms(700)), Some(Frames(144_000)));
     }
 
     #[test]
