@@ -21,11 +21,15 @@ done
 
 missing=()
 command -v cc >/dev/null || missing+=(build-essential)
+# The one library of the system that is built against: sound cards without a sound server.
+[ -e /usr/include/alsa/asoundlib.h ] || missing+=(libasound2-dev)
+command -v pkg-config >/dev/null || missing+=(pkg-config)
 scripts/python -c '' 2>/dev/null || missing+=(python3 python3-numpy)
 if [ "${1:-}" = checks ]; then
     command -v ffmpeg >/dev/null || missing+=(ffmpeg)
     command -v pulseaudio >/dev/null || missing+=(pulseaudio)
     command -v parec >/dev/null || missing+=(pulseaudio-utils)
+    compgen -G '/usr/lib/*/alsa-lib/libasound_module_pcm_pulse.so' >/dev/null || missing+=(libasound2-plugins)
     command -v pipewire-pulse >/dev/null || missing+=(pipewire pipewire-pulse)
     command -v wireplumber >/dev/null || missing+=(wireplumber)
     command -v dbus-daemon >/dev/null || missing+=(dbus)

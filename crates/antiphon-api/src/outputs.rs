@@ -10,7 +10,7 @@ pub const OUTPUTS_SCHEMA: u32 = 1;
 pub struct OutputsReport {
     /// [`OUTPUTS_SCHEMA`].
     pub schema: u32,
-    /// Devices of the sound server in its order, then Bluetooth speakers by address.
+    /// Devices of the sound server in its order, sound cards in the kernel's, then Bluetooth speakers by address.
     pub outputs: Vec<OutputReport>,
     /// Why a kind of output is missing as a whole, a sentence each.
     pub missing: Vec<String>,
@@ -23,7 +23,7 @@ pub struct OutputReport {
     pub uri: String,
     /// What a person calls it.
     pub name: String,
-    /// `sound_server` or `bluetooth`.
+    /// `sound_server`, `alsa` or `bluetooth`.
     pub kind: String,
     /// It is the one that `pulse:` alone names.
     pub is_default: bool,

@@ -19,6 +19,9 @@ mod nearest;
 
 pub mod pulse;
 
+#[cfg(feature = "alsa")]
+pub mod alsa;
+
 pub mod sink;
 
 pub use capture::{InputUri, ParseInputError};

@@ -9,8 +9,8 @@ use antiphon_base::{SampleRate, Span};
 /// An output, as named on the command line and in the configuration.
 #[derive(Debug, Clone, PartialEq)]
 pub enum OutputUri {
-    /// An ALSA device, for example `hw:0,0`.
-    Alsa(String),
+    /// An ALSA device, for example `hw:0,0`; its name is one of alsa-lib.
+    Alsa(DeviceUri),
     /// A PulseAudio or PipeWire sink.
     Pulse(DeviceUri),
     /// A Bluetooth speaker by its address.
@@ -223,7 +223,7 @@ impl FromStr for OutputUri {
             path => Ok(PathBuf::from(path)),
         };
         match scheme {
-            "alsa" => Ok(Self::Alsa(rest.to_owned())),
+            "alsa" => Ok(Self::Alsa(rest.parse()?)),
             "pulse" => Ok(Self::Pulse(rest.parse()?)),
             "bluetooth" => Ok(Self::Bluetooth(rest.to_owned())),
             "wav" => Ok(Self::Wav(file()?, CardParams::IDEAL.parse(query)?)),
@@ -286,7 +286,10 @@ mod tests {
     #[test]
     fn outputs_are_shown_as_they_are_named() {
         for uri in [
+            "alsa:",
             "alsa:hw:0,0",
+            "alsa:hw:CARD=PCH,DEV=3#left",
+            "alsa:#right",
             "pulse:",
             "pulse:a.b#left",
             "pulse:#right",
@@ -313,6 +316,7 @@ mod tests {
             ("null:?channels=64", "use 1 to 8"),
             ("null:?rate=1", "use 8000 to 192000"),
             ("null:?ppm=NaN", "out of range"),
+            ("alsa:hw:0#rear", "no part \"rear\""),
             ("pulse:desk#centre", "no part \"centre\": write #left or #right"),
         ] {
             let said = bad.parse::<OutputUri>().unwrap_err().to_string();

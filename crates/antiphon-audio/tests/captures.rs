@@ -77,6 +77,7 @@ fn a_recording_comes_at_the_pace_of_real_time_in_small_blocks() {
 }
 
 #[test]
+#[cfg(not(feature = "alsa"))]
 fn a_microphone_that_is_not_built_in_is_refused_with_the_command_that_works() {
     for (uri, command) in [
         ("alsa:hw:1", "arecord -D hw:1 -t raw -f S16_LE -r 48000 -c 1 | antiphon"),

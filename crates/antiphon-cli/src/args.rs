@@ -208,7 +208,8 @@ pub struct SpeakerArgs {
     #[arg(long)]
     pub role: Option<Role>,
 
-    /// Where to play: pulse:SINK, pulse:SINK#left, bluetooth:ADDRESS, virtual:PATH?ppm=+40, wav:PATH, null:
+    /// Where to play: pulse:SINK, pulse:SINK#left, alsa:hw:0, alsa:hw:0#left, bluetooth:ADDRESS,
+    /// virtual:PATH?ppm=+40, wav:PATH, null:
     #[arg(long, default_value = "null:", value_name = "URI", env = "ANTIPHON_OUTPUT")]
     pub output: OutputUri,
 
@@ -237,8 +238,8 @@ pub struct SpeakerArgs {
 #[derive(Debug, clap::Args)]
 pub struct PlayArgs {
     /// An audio file; http://... or https://... for a radio station; - for raw samples on standard input; a named
-    /// pipe; pulse:SOURCE for a microphone or line input; desktop for what this computer's programs play to the
-    /// device "Antiphon"; or several: files, folders (with all below), playlists (.m3u, .m3u8, .pls)
+    /// pipe; pulse:SOURCE or alsa:hw:1 for a microphone or line input; desktop for what this computer's programs
+    /// play to the device "Antiphon"; or several: files, folders (with all below), playlists (.m3u, .m3u8, .pls)
     #[arg(value_name = "FILE", required = true)]
     pub files: Vec<PathBuf>,
 
@@ -262,7 +263,8 @@ pub struct PlayArgs {
 /// Who plays, where, and how late: the same for every verb that plays.
 #[derive(Debug, Clone, clap::Args)]
 pub struct AudienceArgs {
-    /// A speaker that plays the left channel: its name, or an output: pulse:SINK, bluetooth:ADDRESS
+    /// A speaker that plays the left channel: its name, or an output: pulse:SINK, alsa:hw:0#left,
+    /// bluetooth:ADDRESS
     #[arg(long, value_name = "NAME")]
     pub left: Vec<String>,
 

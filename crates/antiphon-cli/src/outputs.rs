@@ -33,6 +33,7 @@ fn report(saved: &[PairMember]) -> OutputsReport {
         Ok(devices) => report.outputs.extend(devices.iter().map(of_server)),
         Err(error) => report.missing.push(error.to_string()),
     }
+    add_cards(&mut report);
     match Bluetooth::connect().and_then(|bluetooth| bluetooth.devices()) {
         Ok(devices) => {
             let may_play = |facts: &&Facts| facts.may_play() && (facts.paired || facts.connected);
@@ -64,6 +65,44 @@ fn of_server(device: &OutputDevice) -> OutputReport {
         channels: Some(device.channels),
         clock: if device.is_hardware { "card" } else { "server" }.into(),
         splits: device.splits,
+    }
+}
+
+#[cfg(feature = "alsa")]
+fn add_cards(report: &mut OutputsReport) {
+    let cards = antiphon_audio::alsa::output_cards();
+    if cards.is_empty() {
+        report.missing.push("ALSA knows no sound card".into());
+    }
+    report.outputs.extend(cards.into_iter().map(of_card));
+}
+
+#[cfg(not(feature = "alsa"))]
+fn add_cards(report: &mut OutputsReport) {
+    report
+        .missing
+        .push("ALSA is not built into this program: cards are played to by a sound server only".into());
+}
+
+/// A card without the sound server: it is played to by one program at a time.
+#[cfg(feature = "alsa")]
+fn of_card(card: antiphon_audio::alsa::OutputCard) -> OutputReport {
+    let (known, remark) = match card.state {
+        Ok(known) => (Some(known), None),
+        Err(why) => (None, Some(why)),
+    };
+    let channels = known.map(|(_, channels)| channels);
+    OutputReport {
+        uri: format!("alsa:{}", card.name),
+        name: printable(&card.description),
+        kind: "alsa".into(),
+        usable: known.is_some(),
+        remark,
+        rate_hz: known.map(|(rate_hz, _)| rate_hz),
+        channels,
+        clock: "card".into(),
+        splits: channels.is_some_and(|channels| channels >= 2),
+        ..OutputReport::default()
     }
 }
 
@@ -160,6 +199,25 @@ mod tests {
         let report = OutputsReport { missing: vec!["no sound server".into()], ..OutputsReport::default() };
         let said = table(&report);
         assert!(said.contains("(no sound server)") && said.contains("antiphon demo"), "{said}");
+    }
+
+    #[test]
+    #[cfg(feature = "alsa")]
+    fn a_card_is_listed_with_what_it_is_or_why_it_cannot_be_played_to() {
+        let card = |state| antiphon_audio::alsa::OutputCard {
+            name: "hw:Box,1".into(),
+            description: "Box\u{7}, USB".into(),
+            state,
+        };
+        let free = of_card(card(Ok((44_100, 2))));
+        assert_eq!(
+            (free.uri.as_str(), free.name.as_str(), free.splits),
+            ("alsa:hw:Box,1", "Box?, USB", true)
+        );
+        assert_eq!((at_present(&free).as_str(), free.rate_hz), ("usable", Some(44_100)));
+        let taken = of_card(card(Err("it is in use by mpd (process 7)".into())));
+        assert!(at_present(&taken).contains("not usable: it is in use by mpd"), "{taken:?}");
+        assert!(!taken.splits);
     }
 
     #[test]

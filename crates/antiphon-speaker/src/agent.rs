@@ -211,7 +211,7 @@ impl Agent {
             sink.stop();
         }
         let opened = match open(&self.output) {
-            Err(error @ (SinkError::Server { .. } | SinkError::Unknown { .. })) => {
+            Err(error @ (SinkError::Server { .. } | SinkError::Card { .. } | SinkError::Unknown { .. })) => {
                 tracing::debug!("{error}");
                 return Ok(());
             }

@@ -5,13 +5,16 @@
 //! and a recorder's wrong clock is for the listener to find out.
 //!
 //! A real device's driver implements [`Capture`] in a module beside these and gets its line in
-//! [`open`]; until then a recorder program's pipe does.
+//! [`open`]; a recorder program's pipe does as well.
 
 mod uri;
 
 mod stream;
 
 mod pulse;
+
+#[cfg(feature = "alsa")]
+mod alsa;
 
 use antiphon_base::SampleRate;
 
@@ -58,6 +61,9 @@ pub fn open(uri: &InputUri, format: Option<PcmFormat>) -> Result<Box<dyn Capture
         InputUri::Pipe(path) => Ok(Box::new(stream::pipe(path, format)?)),
         InputUri::Wav(path) => Ok(Box::new(stream::file(path)?)),
         InputUri::Pulse(source) => Ok(Box::new(pulse::PulseCapture::open(source)?)),
+        #[cfg(feature = "alsa")]
+        InputUri::Alsa(device) => Ok(Box::new(alsa::AlsaCapture::open(device)?)),
+        #[cfg(not(feature = "alsa"))]
         InputUri::Alsa(_) => Err(CaptureError::NotBuiltIn {
             input: uri.to_string(),
             instead: uri.recorder(PIPE_FORMAT.channels).unwrap_or_default(),
@@ -71,7 +77,7 @@ pub fn open(uri: &InputUri, format: Option<PcmFormat>) -> Result<Box<dyn Capture
 pub enum CaptureError {
     /// A kind of microphone that this program has no code for; a recorder's pipe does its work.
     #[error(
-        "{input} is not built into this program yet: record with another one, {instead} | antiphon ... --mic -"
+        "{input} is not built into this program: record with another one, {instead} | antiphon ... --mic -"
     )]
     NotBuiltIn {
         /// The microphone as named.

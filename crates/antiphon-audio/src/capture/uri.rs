@@ -30,10 +30,12 @@ impl InputUri {
              pw-record --raw --format s16 --rate 48000 --channels 1 - | antiphon ... --mic -
 pipe:PATH    the same from a named pipe
 pulse:SOURCE a microphone of the desktop's sound server; pulse: alone is its default one
+alsa:DEVICE  a sound card's own input, without a sound server: alsa:hw:1 (arecord -l lists cards)
 wav:PATH     a recording, as if it were heard now
 room:...     a simulated room around virtual: speakers";
 
-    /// The command that records so many channels from a device of a kind that is not built in, to a pipe: 16 bits, 48 kHz.
+    /// The command that records so many channels from a device of a kind that a program may be built without, to a
+    /// pipe: 16 bits, 48 kHz.
     pub fn recorder(&self, channels: u16) -> Option<String> {
         match self {
             Self::Alsa(device) => {

@@ -14,6 +14,9 @@ mod paced;
 
 mod pulse;
 
+#[cfg(feature = "alsa")]
+mod alsa;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -46,9 +49,11 @@ pub fn open(uri: &OutputUri, clock: &Clock<Local>) -> Result<Box<dyn Sink>, Sink
             Ok(Box::new(PacedSink::instrument(path.clone(), *card, clock.clone())?))
         }
         OutputUri::Pulse(device) => Ok(Box::new(PulseSink::open(device, clock.clone())?)),
-        OutputUri::Alsa(_) | OutputUri::Bluetooth(_) => {
-            Err(SinkError::NotBuiltIn { output: uri.to_string() })
-        }
+        #[cfg(feature = "alsa")]
+        OutputUri::Alsa(device) => Ok(Box::new(alsa::AlsaSink::open(device, clock.clone())?)),
+        #[cfg(not(feature = "alsa"))]
+        OutputUri::Alsa(_) => Err(SinkError::NotBuiltIn { output: uri.to_string() }),
+        OutputUri::Bluetooth(_) => Err(SinkError::NotBuiltIn { output: uri.to_string() }),
     }
 }
 
@@ -112,7 +117,7 @@ pub enum SinkEvent {
 #[derive(Debug, thiserror::Error)]
 pub enum SinkError {
     /// A kind of output that this program has no code for.
-    #[error("{output} is not built into this program yet: use pulse:SINK, wav:PATH, null: or virtual:PATH")]
+    #[error("{output} is not built into this program: use pulse:SINK, wav:PATH, null: or virtual:PATH")]
     NotBuiltIn {
         /// The output as named.
         output: String,
@@ -132,6 +137,14 @@ pub enum SinkError {
         output: String,
         /// What it is.
         why: ServerError,
+    },
+    /// A sound card that cannot be used, or not at present.
+    #[error("{output} cannot be played to: {why}")]
+    Card {
+        /// The output as named.
+        output: String,
+        /// What it is, for a person.
+        why: String,
     },
     /// No device of that name.
     #[error("there is no output {output}{}; `antiphon outputs` lists them", meant(.nearest))]
@@ -160,16 +173,30 @@ fn meant(nearest: &[String]) -> String {
 }
 
 /// A running sink; dropping it stops it.
-#[derive(Debug)]
 pub struct Running {
     stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
+    farewell: Option<Box<dyn FnOnce() + Send>>,
+}
+
+impl std::fmt::Debug for Running {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Running")
+            .field("stop", &self.stop)
+            .field("threads", &self.threads)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Running {
     /// A sink that stops once `stop` is raised.
     pub fn new(stop: Arc<AtomicBool>) -> Self {
-        Self { stop, threads: Vec::new() }
+        Self { stop, threads: Vec::new(), farewell: None }
+    }
+
+    /// Does `farewell` after the stop is raised: waits for a thread that this sink shares with others.
+    pub fn then(&mut self, farewell: impl FnOnce() + Send + 'static) {
+        self.farewell = Some(Box::new(farewell));
     }
 
     /// Makes `thread`, which ends after the stop, one that is waited for.
@@ -184,6 +211,9 @@ impl Running {
 
     fn halt(&mut self) {
         self.stop.store(true, Ordering::Release);
+        if let Some(farewell) = self.farewell.take() {
+            farewell();
+        }
         for thread in self.threads.drain(..) {
             if thread.join().is_err() {
                 tracing::error!("an output's thread panicked: its recording may be short");

@@ -88,6 +88,15 @@ mod tests {
             ("pulse:", None),
         ];
         assert_eq!(shown, wanted);
+        let targets =
+            planned("--to alsa:hw:0,3 --to alsa:hw:CARD=PCH,DEV=0#right:left --left alsa:hw:1#left").unwrap();
+        let shown: Vec<_> = targets.iter().map(|target| (target.name.as_str(), target.role)).collect();
+        let wanted = [
+            ("alsa:hw:1#left", Some(Role::Left)),
+            ("alsa:hw:0,3", None),
+            ("alsa:hw:CARD=PCH,DEV=0#right", Some(Role::Left)),
+        ];
+        assert_eq!(shown, wanted);
     }
 
     #[test]

@@ -133,23 +133,25 @@ fn opened(spec: &SourceSpec) -> Result<Source, Failure> {
     })
 }
 
-/// What has no driver here comes through a recorder's pipe.
+/// What this program was built without comes through a recorder's pipe.
 fn refuse_unbuilt(uri: &InputUri) -> Result<(), Failure> {
     match uri.recorder(2) {
-        Some(recorder) => Err(Failure::failed(format!(
-            "{uri} is not built into this program yet: {recorder} | antiphon play - --format s16le:48000:2"
+        Some(recorder) if !cfg!(feature = "alsa") => Err(Failure::failed(format!(
+            "{uri} is not built into this program: {recorder} | antiphon play - --format s16le:48000:2"
         ))),
-        None => Ok(()),
+        _ => Ok(()),
     }
 }
 
 /// A device that plays what it is played would ring for ever; and the default device may become that one at any time.
 fn refuse_itself(targets: &[SourceTarget]) -> Result<(), Failure> {
     for target in targets {
-        let device = target.name.strip_prefix("pulse:").map(|name| name.split('#').next().unwrap_or(name));
+        // ALSA's own default device is the sound server's, where there is one.
+        let name = target.name.strip_prefix("pulse:").or_else(|| target.name.strip_prefix("alsa:"));
+        let device = name.map(|name| name.split('#').next().unwrap_or(name));
         let why = match device {
             Some(desktop::SINK_NAME) => "it is the device that is listened to",
-            Some("") => "it is the default device, which may be the one that is listened to",
+            Some("" | "default") => "it is the default device, which may be the one that is listened to",
             _ => continue,
         };
         let message = format!(
@@ -184,6 +186,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg(not(feature = "alsa"))]
     fn a_device_without_a_driver_is_answered_with_a_command_that_plays_it() {
         let said = refuse_unbuilt(&InputUri::Alsa("hw:1".into())).unwrap_err().message;
         assert!(
@@ -196,9 +199,12 @@ mod tests {
     #[test]
     fn a_desktop_does_not_play_to_itself() {
         let target = |name: &str| [SourceTarget { name: name.into(), role: None }];
-        for own in ["pulse:antiphon", "pulse:antiphon#left", "pulse:", "pulse:#right"] {
+        for own in
+            ["pulse:antiphon", "pulse:antiphon#left", "pulse:", "pulse:#right", "alsa:", "alsa:default#left"]
+        {
             assert_eq!(refuse_itself(&target(own)).unwrap_err().exit, Exit::Usage);
         }
         assert!(refuse_itself(&target("pulse:antiphony")).is_ok());
+        assert!(refuse_itself(&target("alsa:hw:0")).is_ok());
     }
 }

@@ -60,6 +60,8 @@ pub struct House {
     sound: Option<PathBuf>,
     /// The music folder of its hub, which has none otherwise.
     music: PathBuf,
+    /// A configuration of ALSA that its processes have in place of the machine's.
+    cards: Option<PathBuf>,
 }
 
 impl House {
@@ -72,6 +74,7 @@ impl House {
             bus: None,
             sound: None,
             music: PathBuf::new(),
+            cards: None,
         }
     }
 
@@ -97,6 +100,13 @@ impl House {
         self.music = folder.to_owned();
     }
 
+    /// Its processes know the devices of ALSA that `lines` define, beside those that exist everywhere.
+    pub fn set_sound_cards(&mut self, lines: &str) {
+        let path = self.path("asound.conf");
+        fs::write(&path, format!("</usr/share/alsa/alsa.conf>\n{lines}\n")).unwrap();
+        self.cards = Some(path);
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
@@ -114,6 +124,9 @@ impl House {
         // Nor do they appear among the players of whoever runs the tests.
         command
             .env("DBUS_SESSION_BUS_ADDRESS", format!("unix:path={}", self.path("no-session-bus").display()));
+        if let Some(cards) = &self.cards {
+            command.env("ALSA_CONFIG_PATH", cards);
+        }
         if let Some(bus) = &self.bus {
             command.env("DBUS_SYSTEM_BUS_ADDRESS", bus);
         }

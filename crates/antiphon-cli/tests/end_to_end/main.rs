@@ -28,6 +28,9 @@ mod sound_server;
 
 mod pulse;
 
+#[cfg(feature = "alsa")]
+mod alsa;
+
 mod inputs;
 
 mod miio;

@@ -27,7 +27,7 @@ const A: &str = "module-remap-sink sink_name=A master=house remix=no channels=2 
 const B: &str = "module-remap-sink sink_name=B master=house remix=no channels=2 channel_map=front-left,front-right \
                  master_channel_map=rear-left,rear-right";
 
-fn write_bursts(path: &Path, rate: u32, seconds: u32) {
+pub fn write_bursts(path: &Path, rate: u32, seconds: u32) {
     let spec = hound::WavSpec {
         channels: 2,
         sample_rate: rate,
@@ -77,7 +77,13 @@ fn together(pairs: &[(f64, f64)]) -> f64 {
 
 /// Whether four seconds of `source` have both speakers, each its own channel, together. A machine that stands still
 /// spoils some of them; what is wrong spoils all.
-fn are_together(server: &SoundServer, house: &House, source: &str, channels: &str, second: usize) -> bool {
+pub fn are_together(
+    server: &SoundServer,
+    house: &House,
+    source: &str,
+    channels: &str,
+    second: usize,
+) -> bool {
     let file = house.path("heard.raw");
     let recorder = server.record(source, channels, &file);
     sleep_ms(4_000);
@@ -104,7 +110,7 @@ fn playing(server: &SoundServer, rate: u32, left: &str, right: &str) -> (House, 
     (house, player)
 }
 
-fn is_synced(house: &House, name: &str) -> bool {
+pub fn is_synced(house: &House, name: &str) -> bool {
     house.status_of(name).is_some_and(|speaker| speaker.report.is_some_and(|report| report.synced))
 }
 

@@ -1,0 +1,149 @@
+"""Runs in the guest: plays to loopback cards with the program under test, and judges what their other sides heard.
+
+A scene leaves figures: how far the right speaker's bursts are from the left one's (us), in true time, and underruns.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+import wave
+from pathlib import Path
+
+import numpy as np
+from recorder import Recorder
+
+ANTIPHON = "/run/antiphon"
+# Long enough that no neighbour is taken for it.
+BURST_S, GRID_S, RATE = 0.03, 0.2, 48_000
+QUIET = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
+
+
+def burst() -> np.ndarray:
+    """Noise up to 6 kHz with soft edges: it agrees with itself at one place only."""
+    length = int(BURST_S * RATE)
+    spectrum = np.fft.rfft(np.random.default_rng(7).standard_normal(length))
+    spectrum[int(6_000 * BURST_S) :] = 0.0
+    noise = np.fft.irfft(spectrum, length) * np.hanning(length)
+    return 0.5 * noise / np.abs(noise).max()
+
+
+def write_song(path: Path, seconds: int) -> None:
+    """The burst on the left at every step of the grid; on the right too, but for each fifth."""
+    frames = np.zeros((seconds * RATE, 2))
+    one = burst()
+    for nth, at in enumerate(range(0, len(frames) - len(one), int(GRID_S * RATE))):
+        frames[at : at + len(one), 0] = one
+        if nth % 5:
+            frames[at : at + len(one), 1] = one
+    with wave.open(str(path), "wb") as file:
+        file.setparams((2, 2, RATE, 0, "NONE", ""))
+        file.writeframes((frames * 32_767).astype("<i2").tobytes())
+
+
+def instants(heard: np.ndarray) -> np.ndarray:
+    """Frames, with fractions, at which bursts begin."""
+    one = burst()
+    size = 1 << (len(heard) + len(one)).bit_length()
+    agreement = np.fft.irfft(np.fft.rfft(heard, size) * np.conj(np.fft.rfft(one, size)), size)[: len(heard)]
+    least, apart, found = 0.6 * np.sum(one**2), int(GRID_S * RATE / 2), []
+    above = np.flatnonzero(agreement > least)
+    while len(above):
+        near = above[above < above[0] + apart]
+        peak = near[np.argmax(agreement[near])]
+        if 0 < peak < len(heard) - 1:
+            before, at, after = agreement[peak - 1 : peak + 2]
+            found.append(peak + 0.5 * (before - after) / (before - 2 * at + after))
+        above = above[above >= above[0] + apart]
+    return np.array(found)
+
+
+def apart_us(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """By how much each burst of the right (true ns) is after the nearest of the left."""
+    nearest = left[np.abs(left[None, :] - right[:, None]).argmin(axis=1)]
+    return (right - nearest) / 1e3
+
+
+def shift(card: str, ppm: int) -> None:
+    """Lets a loopback card run fast; its control counts in 10 ppm."""
+    listed = subprocess.run(["amixer", "-c", card, "controls"], capture_output=True, text=True).stdout
+    for line in listed.splitlines():
+        if "PCM Rate Shift" in line:
+            number = line.split(",")[0]
+            subprocess.run(["amixer", "-q", "-c", card, "cset", number, str(100_000 + ppm // 10)], check=True)
+
+
+def status() -> dict:
+    done = subprocess.run([ANTIPHON, "status", "--json"], capture_output=True, text=True)
+    return json.loads(done.stdout) if done.returncode == 0 else {"speakers": []}
+
+
+def wait_until(what: str, condition, patience: float) -> None:
+    give_up = time.monotonic() + patience
+    while not condition():
+        if time.monotonic() > give_up:
+            raise SystemExit(f"waited in vain for {what}")
+        time.sleep(0.2)
+
+
+def are_synced(names: list[str]) -> bool:
+    reports = {one["name"]: one.get("report") or {} for one in status()["speakers"]}
+    return all(reports.get(name, {}).get("synced") for name in names)
+
+
+def scene(name: str, outputs: tuple[str, str], sides: list[str], seconds: int) -> dict:
+    """Plays to `outputs` and records `sides`: one card's two channels, or the first channel of two cards."""
+    recorders = [Recorder(side) for side in sides]
+    for recorder in recorders:
+        recorder.start()
+    log = open(f"/job/{name}.log", "wb")
+    player = subprocess.Popen(
+        [ANTIPHON, "play", "/run/song.wav", "--left", outputs[0], "--right", outputs[1]], stderr=log, **QUIET
+    )
+    wait_until("the speakers to be in time", lambda: player.poll() is not None or are_synced(list(outputs)), 60.0)
+    begin = time.clock_gettime_ns(time.CLOCK_MONOTONIC_RAW)
+    time.sleep(seconds)
+    underruns = {one["name"]: (one.get("report") or {}).get("underruns") for one in status()["speakers"]}
+    (Path("/job") / f"{name}.status.json").write_text(json.dumps(status()))
+    player.terminate()
+    player.wait(10.0)
+    sound = [recorder.stop() for recorder in recorders]
+    clocks = [recorder.clock() for recorder in recorders]
+    channels = [(sound[0][:, 0], clocks[0]), (sound[-1][:, 1], clocks[-1])]
+    left, right = (start + instants(heard) * step for heard, (start, step) in channels)
+    apart = apart_us(left[left > begin], right[right > begin])
+    size = np.abs(apart)
+    return {
+        "scene": name,
+        "bursts": [int(np.sum(left > begin)), len(apart)],
+        "median_us": round(float(np.median(apart)), 1),
+        **{f"p{p}_us": round(float(np.percentile(size, p)), 1) for p in (50, 95, 99)},
+        "max_us": round(float(size.max()), 1),
+        "cards_ppm": [round((1e9 / RATE / step - 1.0) * 1e6, 1) for _, step in clocks],
+        "overruns_of_the_recorder": sum(recorder.overruns for recorder in recorders),
+        "underruns": underruns,
+    }
+
+
+def main() -> None:
+    seconds = int(sys.argv[1])
+    os.environ.update(ANTIPHON_STATE_DIR="/run/state", ANTIPHON_RUNTIME_DIR="/run/antiphon-run")
+    write_song(Path("/run/song.wav"), 4 * seconds + 300)
+    hub = subprocess.Popen([ANTIPHON, "hub", "--no-mdns"], stderr=open("/job/hub.log", "wb"), **QUIET)
+    listed = subprocess.run([ANTIPHON, "outputs"], capture_output=True, text=True).stdout
+    Path("/job/outputs.txt").write_text(listed)
+    shift("First", 50)
+    shift("Second", -50)
+    results = []
+    for name, outputs, sides in (
+        ("one-card", ("alsa:hw:First#left", "alsa:hw:First#right"), ["hw:First,1"]),
+        ("two-cards", ("alsa:hw:First", "alsa:hw:Second"), ["hw:First,1", "hw:Second,1"]),
+    ):
+        results.append(scene(name, outputs, sides, seconds))
+        Path("/job/results.json").write_text(json.dumps(results, indent=1) + "\n")
+    hub.terminate()
+    hub.wait(10.0)
+
+
+main()
