@@ -67,8 +67,8 @@ pub struct Question<'a> {
     pub first: &'a str,
     /// As typed; `None`: another of the first.
     pub second: Option<&'a str>,
-    /// What both have, or each: none, one or two.
-    pub firmware: &'a [VendorVersion],
+    /// What the first has, and the second; `None`: nobody told.
+    pub firmware: [Option<&'a VendorVersion>; 2],
     /// Of the maker's app.
     pub app: Option<&'a VendorVersion>,
     /// What the music comes from.

@@ -43,6 +43,8 @@ mod demo;
 
 mod bluetooth;
 
+mod told;
+
 mod advice;
 
 mod doctor;

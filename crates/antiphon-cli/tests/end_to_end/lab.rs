@@ -26,7 +26,7 @@ fn text(path: &Path) -> &str {
 
 /// One microphone between two speakers: the right one is heard `late` frames later and `gain` as loud,
 /// over noise 20 dB below.
-fn one_microphone(track: &Wav, late: usize, gain: f32) -> Wav {
+pub fn one_microphone(track: &Wav, late: usize, gain: f32) -> Wav {
     let (left, right) = (track.channel(0), track.channel(1));
     let mut noise = 1u32;
     let mut hiss = || {
