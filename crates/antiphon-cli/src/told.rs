@@ -69,8 +69,8 @@ impl Telling {
 
     /// The model that it is, by what it calls itself; `None`: the catalogue knows none of that name.
     pub fn model_in<'a>(&self, catalogue: &'a Catalogue) -> Option<&'a str> {
-        let names = self.model.iter().chain(std::iter::once(&self.name));
-        names.filter_map(|name| model_called(catalogue, name)).next()
+        let mut names = self.model.iter().chain(std::iter::once(&self.name));
+        names.find_map(|name| model_called(catalogue, name))
     }
 }
 

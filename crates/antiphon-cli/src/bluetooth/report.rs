@@ -28,7 +28,8 @@ pub fn table(devices: &[Facts]) -> String {
             Told::Unasked => "-".to_owned(),
             told => told.to_string(),
         };
-        let cells = [&name, &address, kind(facts.kind), &signal, &state, &codecs(facts), maker, &firmware];
+        let cells: [&str; 8] =
+            [&name, &address, kind(facts.kind), &signal, &state, &codecs(facts), maker, &firmware];
         row(&mut out, &cells);
     }
     out

@@ -21,6 +21,8 @@ pub struct Looks<'a> {
     wanted: usize,
     /// What a check wants to know from the person, asked before it.
     pub told: Option<String>,
+    /// What speakers of a model themselves tell of their firmware.
+    told_by: fn(&Catalogue, &str) -> Vec<String>,
 }
 
 impl<'a> Looks<'a> {
@@ -28,7 +30,7 @@ impl<'a> Looks<'a> {
     pub fn new(catalogue: &'a Catalogue, plan: &Plan, model: Option<&'a str>) -> Self {
         let method = catalogue.guide(&plan.guide).map(|guide| guide.method);
         let wanted = if method == Some(MethodId::HostPair) { 2 } else { 1 };
-        Self { catalogue, model, wanted, told: None }
+        Self { catalogue, model, wanted, told: None, told_by }
     }
 
     fn adapter(&self) -> Verdict {
@@ -101,9 +103,10 @@ impl<'a> Looks<'a> {
     fn firmware(&mut self) -> Verdict {
         let told = match self.told.take() {
             Some(typed) => vec![typed],
-            None => self.model.map(|model| told_by(self.catalogue, model)).unwrap_or_default(),
+            None => self.model.map(|model| (self.told_by)(self.catalogue, model)).unwrap_or_default(),
         };
-        let have: Vec<VendorVersion> = match told.iter().map(|text| text.parse()).collect() {
+        let read = told.iter().map(|text| text.parse());
+        let have = match read.collect::<Result<Vec<VendorVersion>, _>>() {
             Ok(have) => have,
             Err(error) => return Verdict::CannotTell(format!("{error}")),
         };
@@ -258,7 +261,7 @@ mod tests {
         let plan = catalogue.plan("update", None).unwrap();
         let of = |model: Option<&'static str>, told: Option<&str>| {
             let mut looks = Looks::new(&catalogue, &plan, model);
-            looks.told = told.map(str::to_owned);
+            (looks.told, looks.told_by) = (told.map(str::to_owned), |_, _| Vec::new());
             looks.check(Check::Firmware)
         };
         let model = Some("Mi Portable Speaker 3");
@@ -269,5 +272,12 @@ mod tests {
         {
             assert!(matches!(of(model, told), Verdict::CannotTell(_)), "{model:?} {told:?}");
         }
+        let mut looks = Looks::new(&catalogue, &plan, model);
+        looks.told_by = |_, _| vec!["2.18.10".into(), "2.18.9".into()];
+        let verdict = looks.check(Check::Firmware);
+        assert!(
+            matches!(&verdict, Verdict::Failed(why) if why.contains("2.18.10")),
+            "one is too old: {verdict:?}"
+        );
     }
 }

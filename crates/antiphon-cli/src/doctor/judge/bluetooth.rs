@@ -203,7 +203,7 @@ fn codecs(facts: &Facts, name: &str, out: &mut Findings) {
             Level::Warn,
             "delay",
             format!("{known}; it does not report its delay, so 150 ms are assumed"),
-            &["antiphon calibrate --mic URI finds it."],
+            &["antiphon calibrate --mic pulse: finds it, by a microphone here."],
         ),
         None => out.pass("speaker", format!("{known}; whether it reports its delay is not shown here")),
     }
