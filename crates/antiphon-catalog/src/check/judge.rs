@@ -167,7 +167,8 @@ impl<'a> Case<'a, '_> {
                 Standing::WithMore,
                 format!(
                     "The music has to be on a Linux computer with Bluetooth, an old laptop or a Raspberry Pi; \
-                     from {host} itself it cannot be done."
+                     from {} itself it cannot be done.",
+                    host.name()
                 ),
             ),
         }
@@ -320,6 +321,7 @@ pub(super) fn verdict(
         true => format!("Two {}", speakers[0].name()),
         false => format!("{} and {}", speakers[0].name(), speakers[1].name()),
     };
+    let from = host.name();
     let of = |id: crate::MethodId| methods.iter().find(|judged| judged.method.id == id);
     let chosen = of(best).expect("the best is one of them");
     let standing = |id| of(id).map_or(Standing::Cannot, |judged| judged.standing);
@@ -330,18 +332,18 @@ pub(super) fn verdict(
     let now = match (chosen.standing, not_themselves) {
         (Standing::Works, true) => {
             format!(
-                "{who}: {cable}only the host can make these a stereo pair, and from {host} it can: {title}."
+                "{who}: {cable}only the host can make these a stereo pair, and from {from} it can: {title}."
             )
         }
         (_, true) => {
-            let no_way = if cable.is_empty() { format!(" {host} alone cannot.") } else { String::new() };
+            let no_way = if cable.is_empty() { format!(" {from} alone cannot.") } else { String::new() };
             format!(
                 "{who}: {cable}only a host can make these a stereo pair: a Linux computer, which then has the \
                  music.{no_way}{phones}"
             )
         }
-        (Standing::Works, false) => format!("{who}: works from {host}, as things are: {title}."),
-        (_, false) => format!("{who}: from {host} the best is {title}. {}{phones}", chosen.why),
+        (Standing::Works, false) => format!("{who}: works from {from}, as things are: {title}."),
+        (_, false) => format!("{who}: from {from} the best is {title}. {}{phones}", chosen.why),
     };
     let order = chosen.method.order;
     let better = methods.iter().find(|judged| {

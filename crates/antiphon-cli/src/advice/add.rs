@@ -16,7 +16,7 @@ use crate::told::day_of;
 
 /// Writes the fact into the model's file, or prints it where there is none.
 pub fn run(args: &AddArgs) -> Result<Exit, Failure> {
-    let own: Vec<PathBuf> = args.file.iter().cloned().collect();
+    let own = args.file.clone().map_or_else(begun, |file| vec![file]);
     let (catalogue, _) = files::load(&own)?;
     let found = model(&catalogue, &args.model)?;
     let measured = measured(args)?;
@@ -30,6 +30,15 @@ pub fn run(args: &AddArgs) -> Result<Exit, Failure> {
         return Ok(Exit::Ok);
     };
     add(&measured, &found, &file)
+}
+
+/// Files of the folder that the program may not carry yet.
+fn begun() -> Vec<PathBuf> {
+    let entries = fs::read_dir(FOLDER).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut files: Vec<PathBuf> =
+        entries.filter(|path| path.extension().is_some_and(|ending| ending == "toml")).collect();
+    files.sort();
+    files
 }
 
 fn add(measured: &Measured, found: &Found, file: &Path) -> Result<Exit, Failure> {

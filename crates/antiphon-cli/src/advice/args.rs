@@ -149,6 +149,7 @@ pub struct AddArgs {
 }
 
 const ADDING: &str = "\
+As in:
   antiphon signal measure -o track.wav      play it in the maker's stereo mode and record it
   antiphon measure recording.m4a --json > result.json
   antiphon catalog add-measurement \"Mi Portable Speaker 3\" result.json \\

@@ -76,7 +76,7 @@ fn standing(standing: Standing, best: bool) -> &'static str {
         Standing::Works => "works",
         Standing::Maybe => "works if",
         Standing::NotYet => "works after",
-        Standing::WithMore => "works with one more device",
+        Standing::WithMore => "works with more devices",
         Standing::Cannot => "cannot",
         Standing::Later => "not in this version",
     }

@@ -96,7 +96,10 @@ fn a_speaker_is_asked_what_it_is_and_what_it_told_is_known_on_another_day() {
     let (house, bluez) = house_with(Speaker { information, ..Speaker::new(ADDRESS, "Kitchen") });
     let (code, out, said) = run(&house, &["check", "--speaker", "kitchen"]);
     let words = out.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(code == Some(0) && words.contains(&format!("antiphon bluetooth connect {ADDRESS}")), "{out}{said}");
+    assert!(
+        code == Some(0) && words.contains(&format!("antiphon bluetooth connect {ADDRESS}")),
+        "{out}{said}"
+    );
     assert_eq!(run(&house, &["bluetooth", "connect", "Kitchen"]).0, Some(0));
     let report = checked(&house, &["--speaker", ADDRESS]);
     assert_eq!(report.speakers[0].name.as_deref(), Some("Mi Portable Speaker 3"));
