@@ -43,6 +43,24 @@ pub struct CheckReport {
     pub methods: Vec<MethodReport>,
     /// What is known of the speakers.
     pub facts: Vec<FactReport>,
+    /// What the speakers themselves have told, now or before.
+    #[serde(default)]
+    pub told: Vec<ToldReport>,
+}
+
+/// What a speaker has told of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ToldReport {
+    /// The model's name.
+    pub of: String,
+    /// How it was asked.
+    pub by: String,
+    /// Its model by its own word.
+    pub model: Option<String>,
+    /// Its firmware by its own word; null: it told none.
+    pub firmware: Option<String>,
+    /// In a sentence.
+    pub text: String,
 }
 
 /// A speaker as it was asked for.

@@ -60,8 +60,14 @@ pub struct DeviceReport {
     pub battery_percent: Option<u8>,
     /// Its audio sinks; empty before its first connection.
     pub sinks: Vec<SinkReport>,
-    /// Null: not exposed by this device.
+    /// By its own word; null where it told none: `firmware_note` says why.
     pub firmware: Option<String>,
+    /// Why there is no `firmware`: `not exposed by this device`, or what became of reading it.
+    #[serde(default)]
+    pub firmware_note: Option<String>,
+    /// Its model by its own word; null where it told none.
+    #[serde(default)]
+    pub model: Option<String>,
 }
 
 /// One codec of a device's sink.

@@ -33,6 +33,12 @@ pub struct PairedSpeaker {
     pub role: Role,
     /// Who made it, where it says so.
     pub maker: Option<String>,
+    /// Its model by its own word, where it tells.
+    #[serde(default)]
+    pub model: Option<String>,
+    /// Its firmware by its own word, where it exposes it.
+    #[serde(default)]
+    pub firmware: Option<String>,
     /// The codecs of its sinks, as far as it has told them.
     pub codecs: Vec<String>,
     /// Whether it reports its delay; null where that is not known.

@@ -4,8 +4,11 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use futures_util::future::join_all;
+
 use crate::bus::Bus;
 use crate::facts::Facts;
+use crate::gatt;
 use crate::rfkill::RFKILL;
 use crate::serve::Settings;
 use crate::trouble::Trouble;
@@ -63,6 +66,21 @@ impl Bluetooth {
         addresses.dedup();
         let known = addresses.into_iter().filter_map(|address| tree.find(address));
         Ok(known.filter_map(|device| Facts::of(&device, &tree)).collect())
+    }
+
+    /// Asks those of `devices` that are connected what they are, all at once, and adds what they say; takes at most
+    /// two seconds. Whoever does not answer is as before, and that is said in its place.
+    ///
+    /// # Errors
+    /// No bus or no BlueZ.
+    pub fn ask(&self, devices: &mut [Facts]) -> Result<(), Trouble> {
+        self.wait(async {
+            let tree = self.bus.look().await?;
+            let asked = devices.iter_mut().filter_map(|facts| Some((tree.find(facts.address)?, facts)));
+            let all = asked.map(|(device, facts)| gatt::ask(&self.bus, &tree, device, facts));
+            join_all(all).await;
+            Ok(())
+        })
     }
 
     pub(crate) fn wait<T>(&self, work: impl Future<Output = T>) -> T {

@@ -19,6 +19,8 @@ pub(crate) const MEDIA: &str = "org.bluez.Media1";
 pub(crate) const TRANSPORT: &str = "org.bluez.MediaTransport1";
 pub(crate) const ENDPOINT: &str = "org.bluez.MediaEndpoint1";
 pub(crate) const BATTERY: &str = "org.bluez.Battery1";
+pub(crate) const SERVICE: &str = "org.bluez.GattService1";
+pub(crate) const CHARACTERISTIC: &str = "org.bluez.GattCharacteristic1";
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 const OBJECT_MANAGER: &str = "org.freedesktop.DBus.ObjectManager";
 

@@ -1,6 +1,7 @@
 //! What a device is, from what it tells: nothing is guessed that was not read.
 
 use crate::Address;
+use crate::gatt::Told;
 use crate::makers::maker;
 use crate::sbc::SbcCapabilities;
 use crate::tree::{AUDIO_SINK, AUDIO_SOURCE, Adapter, Device, RemoteEndpoint, Tree, is_uuid};
@@ -17,7 +18,7 @@ pub struct Facts {
     pub adapter: String,
     /// What it is.
     pub kind: Kind,
-    /// Who made it, from its Device ID record.
+    /// Who made it, from its Device ID record, or by its own word.
     pub maker: Option<String>,
     /// Class of device.
     pub class: Option<u32>,
@@ -37,8 +38,10 @@ pub struct Facts {
     pub battery: Option<u8>,
     /// Its audio sinks, one for each codec; empty while it has never been connected.
     pub sinks: Vec<SinkCodec>,
-    /// Firmware, only where the device exposes it by itself.
-    pub firmware: Option<String>,
+    /// Its firmware by its own word, where it was asked ([`crate::Bluetooth::ask`]) and tells one.
+    pub firmware: Told,
+    /// Its model by its own word, likewise.
+    pub model: Option<String>,
 }
 
 /// What a device is to Antiphon.
@@ -85,7 +88,8 @@ impl Facts {
             connected: device.connected,
             battery: device.battery,
             sinks: sinks(&endpoints),
-            firmware: None,
+            firmware: Told::Unasked,
+            model: None,
         })
     }
 

@@ -27,6 +27,8 @@ mod facts;
 
 mod makers;
 
+mod gatt;
+
 mod scan;
 
 mod agent;
@@ -48,6 +50,9 @@ pub use agent::PairingAgent;
 pub use bluetooth::Bluetooth;
 pub use events::LinkEvents;
 pub use facts::{Facts, Kind, SinkCodec};
+pub use gatt::Told;
+#[doc(hidden)]
+pub use gatt::gatt_text;
 pub use link::{ChannelWish, Down, Link, LinkEvent, Member};
 pub use pair::Step;
 pub use sbc::{SbcCapabilities, SbcOctetsError};

@@ -57,6 +57,23 @@ pub(crate) fn maker(modalias: &str) -> Option<String> {
     }
 }
 
+/// The same in a PnP ID characteristic: whose number it is (1: Bluetooth SIG, 2: USB forum), number, product, version,
+/// little endian.
+pub(crate) fn of_pnp(bytes: &[u8]) -> Option<String> {
+    let &[source, low, high, _, _, _, _] = bytes else { return None };
+    let number = u16::from_le_bytes([low, high]);
+    match source {
+        1 => Some(company(number)),
+        2 => Some(format!("USB vendor 0x{number:04X}")),
+        _ => None,
+    }
+}
+
+/// Whether a maker is that of the chip, not of the speaker.
+pub(crate) fn is_chip(maker: &str) -> bool {
+    maker.ends_with("(chip)")
+}
+
 fn company(number: u16) -> String {
     let known = COMPANIES.binary_search_by_key(&number, |(number, _)| *number);
     known.map_or_else(|_| format!("Bluetooth company 0x{number:04X}"), |at| COMPANIES[at].1.to_owned())
@@ -74,6 +91,9 @@ mod tests {
         assert_eq!(maker("bluetooth:v0057p1020d1000").as_deref(), Some("Harman (JBL, Harman Kardon)"));
         assert_eq!(maker("bluetooth:vFFF0p0000d0000").as_deref(), Some("Bluetooth company 0xFFF0"));
         assert_eq!(maker("usb:v1D6Bp0246d0542").as_deref(), Some("USB vendor 0x1D6B"));
+        assert_eq!(of_pnp(&[1, 0x8f, 0x03, 0x34, 0x12, 0, 1]).as_deref(), Some("Xiaomi"));
+        assert_eq!(of_pnp(&[2, 0x6b, 0x1d, 0, 0, 0, 0]).as_deref(), Some("USB vendor 0x1D6B"));
+        assert!(of_pnp(&[3, 0x8f, 3, 0, 0, 0, 0]).is_none() && of_pnp(&[1, 0x8f]).is_none());
         assert!(COMPANIES.is_sorted_by_key(|(number, _)| *number));
     }
 

@@ -13,6 +13,7 @@ use crate::agent::{AGENT_PATH, Agent, Asked, PairingAgent};
 use crate::bus::{ADAPTER, Bus, DEVICE};
 use crate::endpoint::Desk;
 use crate::facts::{Facts, why_no_sink};
+use crate::gatt;
 use crate::serve::{attempt, pool::Pool};
 use crate::tree::{Adapter, Device, Tree};
 use crate::trouble::{Doing, Trouble, about_bus, about_device, words};
@@ -288,8 +289,11 @@ async fn settled(bus: &Bus, address: Address) -> Result<Facts, Trouble> {
         if let Some(trouble) = why_no_sink(&device, &endpoints, &who) {
             return Err(trouble);
         }
-        if !endpoints.is_empty() || Instant::now() > until {
-            return Facts::of(&device, &tree).ok_or(Trouble::Unknown(who));
+        let late = Instant::now() > until;
+        if (!endpoints.is_empty() && device.services_resolved != Some(false)) || late {
+            let mut facts = Facts::of(&device, &tree).ok_or(Trouble::Unknown(who))?;
+            gatt::ask(bus, &tree, device, &mut facts).await;
+            return Ok(facts);
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use zbus::{Message, OwnedObjectPath, OwnedVariant};
 
 use crate::Address;
-use crate::bus::{ADAPTER, BATTERY, DEVICE, ENDPOINT, MEDIA, TRANSPORT, property};
+use crate::bus::{ADAPTER, BATTERY, CHARACTERISTIC, DEVICE, ENDPOINT, MEDIA, SERVICE, TRANSPORT, property};
+use crate::gatt::DEVICE_INFORMATION;
 use crate::sbc::SbcCapabilities;
 use crate::trouble::Who;
 
@@ -50,7 +51,18 @@ pub(crate) struct Device {
     pub bonded: Option<bool>,
     pub trusted: bool,
     pub connected: bool,
+    /// Its services have been read since it was connected; `None`: this BlueZ does not say.
+    pub services_resolved: Option<bool>,
     pub battery: Option<u8>,
+}
+
+/// A GATT characteristic of a device's Device Information service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Characteristic {
+    pub path: String,
+    /// The 16 bits of its UUID.
+    pub number: u16,
+    pub readable: bool,
 }
 
 /// An endpoint of a device, `/org/bluez/hciN/dev_X/sepM`.
@@ -181,6 +193,24 @@ impl Tree {
             .collect()
     }
 
+    /// What a device's Device Information service has to read.
+    pub fn information_of(&self, device: &str) -> Vec<Characteristic> {
+        let prefix = format!("{device}/");
+        let of_service = |held: &HashMap<String, OwnedVariant>| {
+            let service: Option<OwnedObjectPath> = property(held, "Service");
+            let service = service.and_then(|path| self.objects.get(path.as_str())?.get(SERVICE));
+            service.is_some_and(|held| uuid_of(held) == Some(DEVICE_INFORMATION))
+        };
+        let within =
+            self.with(CHARACTERISTIC).filter(|(path, held)| path.starts_with(&prefix) && of_service(held));
+        let read = |(path, held): (&str, &HashMap<String, OwnedVariant>)| {
+            let flags: Vec<String> = property(held, "Flags").unwrap_or_default();
+            let readable = flags.iter().any(|flag| flag == "read");
+            Some(Characteristic { path: path.to_owned(), number: uuid_of(held)?, readable })
+        };
+        within.filter_map(read).collect()
+    }
+
     /// What a speaker's SBC sink can do, where BlueZ shows it.
     pub fn sbc_of(&self, device: &str) -> Option<SbcCapabilities> {
         let mut seps = self.endpoints_of(device).into_iter();
@@ -221,6 +251,13 @@ pub(crate) fn is_uuid(text: &str, short: u16) -> bool {
     text.eq_ignore_ascii_case(&uuid(short))
 }
 
+/// The 16 bits of a standard's UUID.
+fn uuid_of(held: &HashMap<String, OwnedVariant>) -> Option<u16> {
+    let text: String = property(held, "UUID")?;
+    let short = u16::from_str_radix(text.get(4..8)?, 16).ok()?;
+    is_uuid(&text, short).then_some(short)
+}
+
 fn adapter(path: &str, held: &HashMap<String, OwnedVariant>, all: &Interfaces) -> Adapter {
     Adapter {
         name: path.rsplit('/').next().unwrap_or(path).to_owned(),
@@ -251,6 +288,7 @@ fn device(path: &str, held: &HashMap<String, OwnedVariant>, all: &Interfaces) ->
         bonded: property(held, "Bonded"),
         trusted: property(held, "Trusted").unwrap_or(false),
         connected: property(held, "Connected").unwrap_or(false),
+        services_resolved: property(held, "ServicesResolved"),
         battery: all.get(BATTERY).and_then(|held| property(held, "Percentage")),
     }
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use zbus::{Message, ObjectPath, OwnedObjectPath, OwnedVariant};
 
 use crate::daemon::{Daemon, Failed, Reply, failed};
-use crate::objects::{ADAPTER, DEVICE, Held, MANAGER, PROPERTIES, TRANSPORT, copy, value};
-use crate::speaker::Pairing;
+use crate::objects::{ADAPTER, CHARACTERISTIC, DEVICE, Held, MANAGER, PROPERTIES, TRANSPORT, copy, value};
+use crate::speaker::{Answer, Pairing};
 use crate::stream;
 use crate::world::{Registered, World, device_path};
 
@@ -52,6 +52,7 @@ pub async fn handle(daemon: &Arc<Daemon>, call: &Message) -> Result<Reply, Faile
         }
         (TRANSPORT, "Acquire" | "TryAcquire") => stream::acquire(daemon, &path, sender).await,
         (TRANSPORT, "Release") => stream::release(daemon, &path).await,
+        (CHARACTERISTIC, "ReadValue") => read_value(daemon, &path).await,
         (_, "SetDiscoveryFilter" | "RequestDefaultAgent" | "CancelPairing") => Ok(Reply::Nothing),
         _ => Err(failed(("NotSupported", "Operation is not supported"))),
     }
@@ -108,6 +109,16 @@ async fn set(
     }
     daemon.change(|world| world.objects.set(path, interface, name, Some(new)).into_iter().collect()).await;
     Ok(Reply::Nothing)
+}
+
+async fn read_value(daemon: &Daemon, characteristic: &str) -> Result<Reply, Failed> {
+    daemon.log(format!("ReadValue {characteristic}"));
+    let answer = daemon.lock().answer(characteristic);
+    match answer {
+        Some(Answer::Bytes(bytes)) => Ok(Reply::Bytes(bytes)),
+        Some(Answer::Never) => std::future::pending().await,
+        Some(Answer::Refuses) | None => Err(failed(("NotPermitted", "Read not permitted"))),
+    }
 }
 
 async fn start_scan(daemon: &Arc<Daemon>, adapter: &str, sender: String) -> Result<Reply, Failed> {

@@ -19,6 +19,7 @@ pub enum Reply {
     Objects(HashMap<ObjectPath<'static>, Interfaces>),
     All(Held),
     One(OwnedVariant),
+    Bytes(Vec<u8>),
     Socket(OwnedFd, u16),
 }
 
@@ -88,6 +89,7 @@ async fn answer(daemon: &Arc<Daemon>, call: &Message) {
         Ok(Reply::Objects(objects)) => connection.reply(&header, &objects).await,
         Ok(Reply::All(held)) => connection.reply(&header, &held).await,
         Ok(Reply::One(value)) => connection.reply(&header, &value).await,
+        Ok(Reply::Bytes(bytes)) => connection.reply(&header, &bytes).await,
         Ok(Reply::Socket(socket, mtu)) => {
             connection.reply(&header, &(zbus::OwnedFd::from(socket), mtu, mtu)).await
         }

@@ -21,4 +21,4 @@ mod world;
 mod fake;
 
 pub use fake::FakeBluez;
-pub use speaker::{Fault, Pairing, Speaker, Vanishes};
+pub use speaker::{Answer, Fault, Pairing, Speaker, Vanishes};

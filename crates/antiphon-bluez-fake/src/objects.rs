@@ -10,6 +10,8 @@ pub const MEDIA: &str = "org.bluez.Media1";
 pub const TRANSPORT: &str = "org.bluez.MediaTransport1";
 pub const ENDPOINT: &str = "org.bluez.MediaEndpoint1";
 pub const BATTERY: &str = "org.bluez.Battery1";
+pub const SERVICE: &str = "org.bluez.GattService1";
+pub const CHARACTERISTIC: &str = "org.bluez.GattCharacteristic1";
 pub const MANAGER: &str = "org.freedesktop.DBus.ObjectManager";
 pub const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 

@@ -29,6 +29,24 @@ pub enum Vanishes {
     AtAcquire,
 }
 
+/// How a speaker answers when a GATT characteristic is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// With these bytes.
+    Bytes(Vec<u8>),
+    /// With a refusal.
+    Refuses,
+    /// Never.
+    Never,
+}
+
+impl Answer {
+    /// With this text.
+    pub fn text(text: &str) -> Self {
+        Self::Bytes(text.as_bytes().to_vec())
+    }
+}
+
 /// A speaker in the air of the fake.
 #[derive(Debug, Clone)]
 pub struct Speaker {
@@ -68,6 +86,12 @@ pub struct Speaker {
     pub refuses_acquire: u32,
     /// Most bytes in one write.
     pub mtu: u16,
+    /// Its Device Information service: characteristics by their 16-bit UUIDs; empty: it has no such service.
+    pub information: Vec<(u16, Answer)>,
+    /// Its services are read soon after the connection; else never.
+    pub services_resolved: bool,
+    /// Whether the key of a paired one was kept.
+    pub bonded: bool,
 }
 
 impl Speaker {
@@ -92,6 +116,9 @@ impl Speaker {
             vanishes: None,
             refuses_acquire: 0,
             mtu: 672,
+            information: vec![],
+            services_resolved: true,
+            bonded: true,
         }
     }
 

@@ -49,6 +49,7 @@ pub async fn bring_up(daemon: &Arc<Daemon>, address: &str, device: &str) -> Resu
         let mut signals: Vec<Signal> =
             world.objects.set(device, DEVICE, "Connected", Some(value(true))).into_iter().collect();
         signals.extend(world.show_endpoints(address, device));
+        signals.extend(world.show_services(address, device));
         if let Some(charge) = world.speakers[address].script.battery {
             let held = Held::from([("Percentage".into(), value(charge))]);
             signals.push(world.objects.add(device, BATTERY, held));

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::OwnedFd;
 
 use crate::objects::{
-    ADAPTER, DEVICE, ENDPOINT, Held, Interfaces, MEDIA, Objects, Signal, path_value, value,
+    ADAPTER, CHARACTERISTIC, DEVICE, ENDPOINT, Held, Interfaces, MEDIA, Objects, SERVICE, Signal, path_value,
+    value,
 };
-use crate::speaker::Speaker;
+use crate::speaker::{Answer, Speaker};
 
 /// One registered endpoint.
 #[derive(Debug, Clone)]
@@ -91,9 +92,10 @@ impl World {
             ("Class".into(), value(air.script.class)),
             ("Adapter".into(), path_value(adapter)),
             ("Paired".into(), value(paired)),
-            ("Bonded".into(), value(paired)),
+            ("Bonded".into(), value(paired && air.script.bonded)),
             ("Trusted".into(), value(paired)),
             ("Connected".into(), value(false)),
+            ("ServicesResolved".into(), value(false)),
             ("UUIDs".into(), value(uuids(&air.script))),
         ]);
         if let Some(modalias) = &air.script.modalias {
@@ -133,6 +135,40 @@ impl World {
         signals
     }
 
+    /// Its Device Information service, as BlueZ shows one, and that its services are read.
+    pub fn show_services(&mut self, address: &str, device: &str) -> Vec<Signal> {
+        let script = self.speakers[address].script.clone();
+        let mut signals = Vec::new();
+        let service = format!("{device}/service0010");
+        if !script.information.is_empty() {
+            let held = Held::from([
+                ("UUID".into(), value(uuid(0x180a))),
+                ("Device".into(), path_value(device)),
+                ("Primary".into(), value(true)),
+            ]);
+            signals.push(self.objects.add(&service, SERVICE, held));
+        }
+        for (number, _) in &script.information {
+            let held = Held::from([
+                ("UUID".into(), value(uuid(*number))),
+                ("Service".into(), path_value(&service)),
+                ("Flags".into(), value(vec!["read".to_owned()])),
+            ]);
+            signals.push(self.objects.add(&format!("{service}/char{number:04x}"), CHARACTERISTIC, held));
+        }
+        let resolved = Some(value(script.services_resolved));
+        signals.extend(self.objects.set(device, DEVICE, "ServicesResolved", resolved));
+        signals
+    }
+
+    /// How the speaker answers when this characteristic is read.
+    pub fn answer(&self, characteristic: &str) -> Option<Answer> {
+        let (device, _) = characteristic.split_once("/service")?;
+        let number = u16::from_str_radix(characteristic.rsplit_once("/char")?.1, 16).ok()?;
+        let script = &self.speakers.get(&self.speaker_at(device)?)?.script;
+        script.information.iter().find(|(of, _)| *of == number).map(|(_, answer)| answer.clone())
+    }
+
     pub fn speaker_at(&self, device: &str) -> Option<String> {
         let address = device.rsplit("dev_").next()?.replace('_', ":");
         self.speakers.contains_key(&address).then_some(address)
@@ -169,7 +205,10 @@ impl World {
         for number in 1..=4 {
             signals.extend(self.objects.remove(&format!("{device}/sep{number}")));
         }
-        signals.extend(self.objects.set(&device, DEVICE, "Connected", Some(value(false))));
+        signals.extend(self.objects.remove(&format!("{device}/service0010")));
+        for name in ["Connected", "ServicesResolved"] {
+            signals.extend(self.objects.set(&device, DEVICE, name, Some(value(false))));
+        }
         signals
     }
 }

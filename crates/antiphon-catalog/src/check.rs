@@ -45,6 +45,19 @@ impl Host {
     }
 }
 
+impl Host {
+    /// In a sentence.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Linux => "Linux",
+            Self::Android => "Android",
+            Self::Ios => "iOS",
+            Self::Windows => "Windows",
+            Self::Macos => "macOS",
+        }
+    }
+}
+
 impl fmt::Display for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
@@ -67,8 +80,8 @@ pub struct Question<'a> {
     pub first: &'a str,
     /// As typed; `None`: another of the first.
     pub second: Option<&'a str>,
-    /// What both have, or each: none, one or two.
-    pub firmware: &'a [VendorVersion],
+    /// What the first has, and the second; `None`: nobody told.
+    pub firmware: [Option<&'a VendorVersion>; 2],
     /// Of the maker's app.
     pub app: Option<&'a VendorVersion>,
     /// What the music comes from.

@@ -23,6 +23,8 @@ mod name;
 
 mod template;
 
+mod measured;
+
 pub mod check;
 
 pub mod guide;
@@ -31,6 +33,7 @@ pub mod explain;
 
 pub use catalogue::{Catalogue, File};
 pub use lint::Flaw;
+pub use measured::Measured;
 pub use method::{Method, MethodId};
 pub use model::{Fact, Input, Kind, Mode, Model, Purpose, Spans, Statement};
 pub use name::{Found, Named};

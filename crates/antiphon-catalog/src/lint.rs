@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::catalogue::Catalogue;
 use crate::method::MethodId;
-use crate::model::{Fact, Model};
+use crate::model::{Fact, Model, Statement};
 use crate::proof::{Evidence, Proof};
 
 /// Something that is wrong with a file of the catalogue.
@@ -54,7 +54,8 @@ fn contradictions(model: &Model) -> Vec<String> {
     let mut found = Vec::new();
     for (n, one) in model.facts.iter().enumerate() {
         for other in &model.facts[n + 1..] {
-            let both = one.proof.evidence.stands() && other.proof.evidence.stands() && overlap(one, other);
+            let stand = one.proof.evidence.stands() && other.proof.evidence.stands();
+            let both = stand && overlap(one, other) && !outdone(one, other);
             if let Some(why) = one.statement.excludes(&other.statement).filter(|_| both) {
                 found.push(format!(
                     "{} and {} contradict each other ({why}): mark the one that is wrong as refuted, or remove it",
@@ -65,6 +66,14 @@ fn contradictions(model: &Model) -> Vec<String> {
         }
     }
     found
+}
+
+/// A latency that was measured stands beside another one, and is the one that is told: one unit under one set of
+/// conditions proves no claim about all of them wrong.
+fn outdone(one: &Fact, other: &Fact) -> bool {
+    let measured = |fact: &Fact| matches!(fact.proof.evidence, Evidence::Measured { .. });
+    let latency = |fact: &Fact| matches!(fact.statement, Statement::LatencyMs(..));
+    latency(one) && latency(other) && (measured(one) || measured(other))
 }
 
 /// Whether both are about one model of a family.

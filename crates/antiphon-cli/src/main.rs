@@ -49,6 +49,8 @@ mod demo;
 
 mod bluetooth;
 
+mod told;
+
 mod advice;
 
 mod doctor;

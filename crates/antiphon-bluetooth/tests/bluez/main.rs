@@ -5,3 +5,4 @@ mod pairing;
 mod scanning;
 mod serving;
 mod support;
+mod telling;

@@ -1,8 +1,9 @@
 //! Law: edge, for tests only: the fake BlueZ as a process, told by lines on standard input.
 //!
 //! `fake-bluez DIRECTORY` prints the bus address, then obeys:
-//! `speaker ADDRESS NAME [sbc=3fff0235] [delay_ms=150] [mtu=672] [new]`, `drop ADDRESS`,
-//! `reach ADDRESS on|off`, `delay ADDRESS MS`, `restart`. What a speaker is sent over its n-th
+//! `speaker ADDRESS NAME [sbc=3fff0235] [delay_ms=150] [mtu=672] [model=TEXT] [firmware=TEXT|refuses|never] [held]
+//! [stale] [unkept] [new]` (in names and texts _ is a space), `drop ADDRESS`, `reach ADDRESS on|off`,
+//! `delay ADDRESS MS`, `restart`. What a speaker is sent over its n-th
 //! connection is in `DIRECTORY/ADDRESS-n.packets`: for each packet nanoseconds since the process's
 //! start (8 bytes), its length (4 bytes), both little endian, and its bytes. It ends with its input.
 
@@ -13,7 +14,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use antiphon_bluez_fake::{FakeBluez, Speaker};
+use antiphon_bluez_fake::{Answer, FakeBluez, Speaker};
 
 fn main() -> io::Result<()> {
     let directory = PathBuf::from(std::env::args().nth(1).ok_or_else(|| usage("a directory is missing"))?);
@@ -49,7 +50,7 @@ fn obey(fake: &FakeBluez, line: &str, connections: &mut BTreeMap<String, u32>) -
     let words: Vec<&str> = line.split_whitespace().collect();
     match words[..] {
         ["speaker", address, name, ref rest @ ..] => {
-            let mut speaker = Speaker::new(address, name).paired();
+            let mut speaker = Speaker::new(address, &name.replace('_', " ")).paired();
             rest.iter().try_for_each(|word| set(&mut speaker, word))?;
             connections.insert(address.to_owned(), 0);
             fake.add(speaker);
@@ -69,6 +70,11 @@ fn obey(fake: &FakeBluez, line: &str, connections: &mut BTreeMap<String, u32>) -
 fn set(speaker: &mut Speaker, word: &str) -> io::Result<()> {
     match word.split_once('=') {
         None if word == "new" => speaker.paired = false,
+        None if word == "unkept" => speaker.bonded = false,
+        None if word == "held" => speaker.connect_fault = Some(("Failed", "br-connection-refused")),
+        None if word == "stale" => speaker.connect_fault = Some(("Failed", "br-connection-key-missing")),
+        Some(("firmware", text)) => speaker.information.push((0x2a26, answer(text))),
+        Some(("model", text)) => speaker.information.push((0x2a24, answer(text))),
         Some(("sbc", octets)) => {
             let octets = u32::from_str_radix(octets, 16).map_err(|_| usage(word))?;
             speaker.sbc = Some(octets.to_be_bytes());
@@ -81,6 +87,14 @@ fn set(speaker: &mut Speaker, word: &str) -> io::Result<()> {
         _ => return Err(usage(word)),
     }
     Ok(())
+}
+
+fn answer(text: &str) -> Answer {
+    match text {
+        "refuses" => Answer::Refuses,
+        "never" => Answer::Never,
+        text => Answer::text(&text.replace('_', " ")),
+    }
 }
 
 /// A thread reads one connection to its end.

@@ -29,7 +29,7 @@ pub(super) fn of(case: &Case, purpose: Purpose) -> Vec<Gate> {
             }
         }
     }
-    if let [one, other] = case.question.firmware
+    if let [Some(one), Some(other)] = case.question.firmware
         && case.alike
         && one.compare(other) != Some(Ordering::Equal)
     {
@@ -40,13 +40,15 @@ pub(super) fn of(case: &Case, purpose: Purpose) -> Vec<Gate> {
 
 fn firmware(case: &Case, speaker: &Speaker, n: usize, fact: &Fact, least: &VendorVersion) -> Vec<Gate> {
     let told = case.question.firmware;
-    let mut have: Vec<Option<&VendorVersion>> = match (case.alike, told) {
-        (_, []) => vec![None],
-        (true, told) => told.iter().map(Some).collect(),
-        (false, told) => vec![told.get(n).or(told.last())],
-    };
+    let mut have = if case.alike { told.to_vec() } else { vec![told[n]] };
     have.dedup_by_key(|version| version.map(ToString::to_string));
-    have.into_iter().map(|have| one_firmware(case, speaker, fact, least, have)).collect()
+    let only_one = have.len() > 1 && have.iter().any(Option::is_none);
+    let mut gates: Vec<Gate> =
+        have.into_iter().map(|have| one_firmware(case, speaker, fact, least, have)).collect();
+    for gate in gates.iter_mut().filter(|gate| only_one && gate.have.is_none()) {
+        gate.what = "firmware of the other one".into();
+    }
+    gates
 }
 
 fn one_firmware(
@@ -65,8 +67,10 @@ fn one_firmware(
         "Pairs that were made before the update: reset both first (antiphon guide reset).".to_owned(),
     ];
     let read = match speaker.found().and_then(|found| found.model.firmware_by.as_deref()) {
-        Some("miio") => "Read it in the maker's app, or over the network: its protocol is miIO.".to_owned(),
-        _ => "Read it in the maker's app; hardly any Bluetooth speaker tells it to a computer.".to_owned(),
+        Some("miio") => "Read it in the maker's app, or over the network: antiphon miio info ADDRESS.".to_owned(),
+        _ => "Read it in the maker's app. Few Bluetooth speakers tell it to a computer; antiphon check --speaker NAME \
+              asks one that is known here."
+            .to_owned(),
     };
     let todo = match (have, order) {
         (_, Some(Ordering::Equal | Ordering::Greater)) => Vec::new(),

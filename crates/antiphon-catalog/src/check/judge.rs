@@ -50,9 +50,9 @@ impl<'a> Case<'a, '_> {
             (None, MethodId::WiredSplitter) => self.wired(),
             (None, MethodId::VendorParty) => self.vendor_party(),
             (None, MethodId::DualAudio) => self.dual_audio(),
-            (None, MethodId::Browsers | MethodId::Any) => {
-                Ruling::new(Standing::Later, "It has no rules yet.")
-            }
+            (None, MethodId::Browsers) => self.browsers(),
+            // No method of its own: its guides serve all of them.
+            (None, MethodId::Any) => Ruling::new(Standing::Later, "It serves the others."),
         };
         let Ruling { standing, why, gates, proofs, latency_ms } = ruling;
         let how = if standing.helps() { self.how(method) } else { Vec::new() };
@@ -66,6 +66,7 @@ impl<'a> Case<'a, '_> {
         };
         match method.id {
             MethodId::HostPair => vec![guide, "antiphon pair".into(), "antiphon play song.flac".into()],
+            MethodId::Browsers => vec![guide, "antiphon hub".into(), "antiphon join --qr".into()],
             _ => vec![guide],
         }
     }
@@ -146,10 +147,12 @@ impl<'a> Case<'a, '_> {
             Standing::Maybe => "It needs what nobody has told here.",
             _ => "",
         };
-        let latency = self.speakers[0].facts().find_map(|fact| match fact.statement {
+        let latencies = self.speakers[0].facts().filter_map(|fact| match fact.statement {
             Statement::LatencyMs(of, ms) if of == purpose => Some((ms, fact.proof.clone())),
             _ => None,
         });
+        // What was measured is told before what somebody claims.
+        let latency = latencies.max_by_key(|(_, proof)| proof.evidence.weight());
         let why = format!("{why} {told}").trim().to_owned();
         Ruling { gates, latency_ms: latency, ..Ruling::new(standing, why).on(facts) }
     }
@@ -164,7 +167,8 @@ impl<'a> Case<'a, '_> {
                 Standing::WithMore,
                 format!(
                     "The music has to be on a Linux computer with Bluetooth, an old laptop or a Raspberry Pi; \
-                     from {host} itself it cannot be done."
+                     from {} itself it cannot be done.",
+                    host.name()
                 ),
             ),
         }
@@ -176,6 +180,24 @@ impl<'a> Case<'a, '_> {
                 "Each speaker needs a Linux computer within its reach, besides this one where they are far apart."
             }
             _ => "A Linux computer has the music, and one stands at each speaker that is far away.",
+        };
+        Ruling::new(Standing::WithMore, why)
+    }
+
+    fn browsers(&self) -> Ruling {
+        let why = match self.question.host {
+            Host::Linux => {
+                "Two phones, tablets or other computers in this network open a page of this one. Each plays one side, \
+                 on its own loudspeaker or on the speaker that it is connected with."
+            }
+            Host::Android | Host::Ios => {
+                "A Linux computer in the same network has the music (it needs no Bluetooth). This phone and one more \
+                 open its page, each connected with its own speaker."
+            }
+            Host::Windows | Host::Macos => {
+                "A Linux computer in the same network has the music (it needs no Bluetooth). This computer and a phone, \
+                 or two phones, open its page, each connected with its own speaker."
+            }
         };
         Ruling::new(Standing::WithMore, why)
     }
@@ -299,30 +321,29 @@ pub(super) fn verdict(
         true => format!("Two {}", speakers[0].name()),
         false => format!("{} and {}", speakers[0].name(), speakers[1].name()),
     };
+    let from = host.name();
     let of = |id: crate::MethodId| methods.iter().find(|judged| judged.method.id == id);
     let chosen = of(best).expect("the best is one of them");
     let standing = |id| of(id).map_or(Standing::Cannot, |judged| judged.standing);
     let not_themselves = standing(MethodId::VendorStereo) == Standing::Cannot && best == MethodId::HostPair;
     let cable = if standing(MethodId::WiredSplitter).helps() { "without a cable, " } else { "" };
     let title = &chosen.method.title;
+    let phones = if best == MethodId::HostPair { with_phones(host) } else { "" };
     let now = match (chosen.standing, not_themselves) {
         (Standing::Works, true) => {
             format!(
-                "{who}: {cable}only the host can make these a stereo pair, and from {host} it can: {title}."
+                "{who}: {cable}only the host can make these a stereo pair, and from {from} it can: {title}."
             )
         }
         (_, true) => {
-            let no_way = if cable.is_empty() {
-                format!(" From {host} alone there is no way to true stereo.")
-            } else {
-                String::new()
-            };
+            let no_way = if cable.is_empty() { format!(" {from} alone cannot.") } else { String::new() };
             format!(
-                "{who}: {cable}only a host can make these a stereo pair: a Linux computer, which then has the music.{no_way}"
+                "{who}: {cable}only a host can make these a stereo pair: a Linux computer, which then has the \
+                 music.{no_way}{phones}"
             )
         }
-        (Standing::Works, false) => format!("{who}: works from {host}, as things are: {title}."),
-        (_, false) => format!("{who}: from {host} the best is {title}. {}", chosen.why),
+        (Standing::Works, false) => format!("{who}: works from {from}, as things are: {title}."),
+        (_, false) => format!("{who}: from {from} the best is {title}. {}{phones}", chosen.why),
     };
     let order = chosen.method.order;
     let better = methods.iter().find(|judged| {
@@ -340,5 +361,16 @@ pub(super) fn verdict(
             format!("{now} Better ranked, {verb}: {}.", judged.method.title)
         }
         None => now,
+    }
+}
+
+/// For those who have phones, and perhaps no Bluetooth in the computer.
+fn with_phones(host: Host) -> &'static str {
+    match host {
+        Host::Android | Host::Ios => {
+            " Where that computer has no Bluetooth, two phones with a speaker each play through its page: antiphon guide \
+             browser. With phones alone there are apps: antiphon guide app."
+        }
+        _ => "",
     }
 }

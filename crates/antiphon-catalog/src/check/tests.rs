@@ -14,9 +14,10 @@ fn ask<'a>(
     app: Option<&str>,
 ) -> Report<'a> {
     let (first, second) = line.split_once(" + ").map_or((line, None), |(one, other)| (one, Some(other)));
-    let firmware: Vec<VendorVersion> = firmware.iter().map(|text| version(text)).collect();
+    let told: Vec<VendorVersion> = firmware.iter().map(|text| version(text)).collect();
+    let firmware = [told.first(), told.last()];
     let app = app.map(version);
-    catalogue.check(&Question { first, second, firmware: &firmware, app: app.as_ref(), host })
+    catalogue.check(&Question { first, second, firmware, app: app.as_ref(), host })
 }
 
 fn judged<'a, 'r>(report: &'r Report<'a>, id: MethodId) -> &'r Judged<'a> {
@@ -57,6 +58,34 @@ fn with_all_that_it_asks_for_the_makers_mode_comes_first() {
         gates.iter().any(|gate| gate.what == "the same firmware" && gate.met == Some(false)),
         "{gates:?}"
     );
+}
+
+#[test]
+fn what_was_read_of_one_of_the_two_says_nothing_of_the_other() {
+    let catalogue = Catalogue::embedded();
+    let (first, read) = ("Mi Portable Speaker 3", version("2.18.10"));
+    let question =
+        Question { first, second: None, firmware: [Some(&read), None], app: None, host: Host::Ios };
+    let report = catalogue.check(&question);
+    let gates = &judged(&report, MethodId::VendorStereo).gates;
+    let told: Vec<_> = gates.iter().take(2).map(|gate| (gate.what.as_str(), gate.met)).collect();
+    assert_eq!(told, [("firmware", Some(true)), ("firmware of the other one", None)]);
+}
+
+#[test]
+fn a_measured_latency_is_told_before_a_claimed_one_and_neither_makes_the_other_wrong() {
+    use crate::catalogue::File;
+    let name = "mi-portable-speaker-3.toml";
+    let own =
+        std::fs::read_to_string(format!("{}/../../catalog/speakers/{name}", env!("CARGO_MANIFEST_DIR")));
+    let measured = "\n[[fact]]\nlatency_ms = 4.2\nfor = \"stereo\"\nevidence = \"measured\"\nwhere = \"lab\"\n\
+                    date = \"2026-03-31\"\ngrade = \"good\"\nconditions = \"1 m\"\n";
+    let text = own.unwrap() + measured;
+    let (catalogue, flaws) = Catalogue::of(&[File { name, text: &text }]);
+    assert!(flaws.is_empty(), "{flaws:?}");
+    let report = ask(&catalogue, "Mi Portable Speaker 3", Host::Ios, &[], None);
+    let (ms, proof) = judged(&report, MethodId::VendorStereo).latency_ms.clone().unwrap();
+    assert_eq!((ms, proof.evidence.word()), (4.2, "measured"));
 }
 
 #[test]
@@ -111,7 +140,7 @@ fn no_answer_is_a_bare_no() {
                 let report = catalogue.check(&Question {
                     first: one,
                     second: Some(other),
-                    firmware: &[],
+                    firmware: [None; 2],
                     app: None,
                     host,
                 });

@@ -46,7 +46,8 @@ impl Catalogue {
         for _ in 0..MAX_CHAIN {
             let Some(guide) = next else { break };
             let of_model = model.map(|found| own_steps(&found, guide)).filter(|own| !own.is_empty());
-            let of_guide = of_model.unwrap_or_else(|| guide.steps.clone());
+            let mut of_guide = of_model.unwrap_or_else(|| guide.steps.clone());
+            of_guide.retain(|step| !is_done(&steps, step));
             add(&mut steps, guide, of_guide, model.as_ref());
             needs.extend(guide.needs.iter().cloned());
             next = guide.then.as_ref().and_then(|then| self.guide(then));
@@ -60,6 +61,12 @@ impl Catalogue {
             steps,
         })
     }
+}
+
+/// Whether a guide before has let somebody run and see the same.
+fn is_done(steps: &[Planned], step: &Step) -> bool {
+    let same = |planned: &Planned| planned.step.run == step.run && planned.step.check == step.check;
+    step.run.is_some() && step.check.is_some() && steps.iter().any(same)
 }
 
 fn own_steps(found: &Found, guide: &Guide) -> Vec<Step> {

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use antiphon_catalog::VendorVersion;
 use antiphon_catalog::check::{Host, Question};
+use antiphon_catalog::{Purpose, VendorVersion};
 use clap::Subcommand;
 
 use crate::exit::{Exit, Failure};
@@ -38,30 +38,49 @@ impl CaseArgs {
     /// # Errors
     /// More than two firmwares.
     pub fn question<'a>(&'a self, first: &'a str, second: Option<&'a str>) -> Result<Question<'a>, Failure> {
-        if self.firmware.len() > 2 {
-            let message = "two speakers have two firmwares; give --firmware once or twice";
-            return Err(Failure::new(Exit::Usage, message));
-        }
-        let (firmware, app) = (&self.firmware[..], self.app.as_ref());
+        let (firmware, app) = (self.firmware()?, self.app.as_ref());
         Ok(Question { first, second, firmware, app, host: self.source })
+    }
+
+    /// The firmware of the first and the second, as typed.
+    ///
+    /// # Errors
+    /// More than two.
+    pub fn firmware(&self) -> Result<[Option<&VendorVersion>; 2], Failure> {
+        match &self.firmware[..] {
+            [] => Ok([None; 2]),
+            [both] => Ok([Some(both); 2]),
+            [first, second] => Ok([Some(first), Some(second)]),
+            _ => {
+                let message = "two speakers have two firmwares; give --firmware once or twice";
+                Err(Failure::new(Exit::Usage, message))
+            }
+        }
     }
 }
 
 const CHECKING: &str = "\
 One model means two of it. Names may be short: \"mi portable 3\", \"flip 6\". Each statement says how
-sure it is: claimed (somebody says so), documented (the maker says so), measured, refuted.";
+sure it is: claimed (somebody says so), documented (the maker says so), measured, refuted.
+
+Without --firmware, what speakers of that model told before is taken: by Bluetooth (antiphon bluetooth
+connect NAME) or over the network (antiphon miio info ADDRESS).";
 
 /// `antiphon check`
 #[derive(Debug, clap::Args)]
 #[command(after_help = CHECKING)]
 pub struct CheckArgs {
     /// The speaker's model
-    #[arg(value_name = "MODEL")]
-    pub model: String,
+    #[arg(value_name = "MODEL", required_unless_present = "speaker")]
+    pub model: Option<String>,
 
     /// The other speaker's, if it is another one
     #[arg(value_name = "MODEL2")]
     pub other: Option<String>,
+
+    /// A Bluetooth speaker that this computer knows, by name or address: it is asked what it is; twice: two of them
+    #[arg(long, value_name = "SPEAKER")]
+    pub speaker: Vec<String>,
 
     /// What is known of them
     #[command(flatten)]
@@ -96,6 +115,55 @@ pub struct CatalogArgs {
     pub action: CatalogAction,
 }
 
+/// `antiphon catalog add-measurement`
+#[derive(Debug, clap::Args)]
+#[command(after_help = ADDING)]
+pub struct AddArgs {
+    /// The model
+    #[arg(value_name = "MODEL")]
+    pub model: String,
+
+    /// What antiphon measure --json wrote
+    #[arg(value_name = "RESULT")]
+    pub result: PathBuf,
+
+    /// How it was measured: distances, host, how they were connected
+    #[arg(long, value_name = "TEXT")]
+    pub conditions: String,
+
+    /// The firmware of both, as the maker's app shows it
+    #[arg(long, value_name = "VERSION")]
+    pub firmware: Option<VendorVersion>,
+
+    /// The mode that was on
+    #[arg(long = "for", value_name = "MODE", default_value = "stereo", value_parser = mode)]
+    pub purpose: Purpose,
+
+    /// When, as in 2026-03-31 [default: the day of RESULT]
+    #[arg(long)]
+    pub date: Option<String>,
+
+    /// The model's file [default: in catalog/speakers, where that exists; else the fact is printed]
+    #[arg(long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+}
+
+const ADDING: &str = "\
+As in:
+  antiphon signal measure -o track.wav      play it in the maker's stereo mode and record it
+  antiphon measure recording.m4a --json > result.json
+  antiphon catalog add-measurement \"Mi Portable Speaker 3\" result.json \\
+      --firmware SPK-MIP3-V2.18.10 --conditions \"both at 1 m, from an Android phone\"";
+
+fn mode(text: &str) -> Result<Purpose, String> {
+    match text {
+        "stereo" => Ok(Purpose::Stereo),
+        "party" => Ok(Purpose::Party),
+        "app" => Ok(Purpose::App),
+        _ => Err("it is stereo, party or app".into()),
+    }
+}
+
 /// What to do with the catalogue of speakers.
 #[derive(Debug, Subcommand)]
 pub enum CatalogAction {
@@ -123,4 +191,6 @@ pub enum CatalogAction {
         #[arg(long, value_name = "DIR")]
         dir: Option<PathBuf>,
     },
+    /// Add what antiphon measure --json found of two speakers of one model to the model's file
+    AddMeasurement(AddArgs),
 }

@@ -8,6 +8,7 @@ use antiphon_api::advice::{ADVICE_SCHEMA, CatalogueReport, ModelReport};
 use antiphon_api::json;
 use antiphon_catalog::{Catalogue, Model, template};
 
+use super::add;
 use super::args::{CatalogAction, CatalogArgs};
 use super::check::fact_report;
 use super::files;
@@ -20,6 +21,7 @@ pub fn run(args: &CatalogArgs) -> Result<Exit, Failure> {
         CatalogAction::List { json } => list(*json),
         CatalogAction::Lint { files } => lint(files),
         CatalogAction::New { model, brand, dir } => new(model, brand.as_deref(), dir.as_deref()),
+        CatalogAction::AddMeasurement(args) => add::run(args),
     }
 }
 
@@ -79,7 +81,7 @@ fn lint(files: &[PathBuf]) -> Result<Exit, Failure> {
 }
 
 /// Where the repository keeps them.
-const FOLDER: &str = "catalog/speakers";
+pub const FOLDER: &str = "catalog/speakers";
 
 fn new(model: &str, brand: Option<&str>, dir: Option<&Path>) -> Result<Exit, Failure> {
     let made = template(model, brand).ok_or_else(|| {

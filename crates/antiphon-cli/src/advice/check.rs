@@ -1,26 +1,32 @@
 //! `antiphon check`: which methods work for two speakers.
 
 use antiphon_api::advice::{
-    ADVICE_SCHEMA, CheckReport, FactReport, GateReport, MethodReport, SaidReport, SpeakerReport,
+    ADVICE_SCHEMA, CheckReport, FactReport, GateReport, MethodReport, SaidReport, SpeakerReport, ToldReport,
 };
 use antiphon_api::json;
-use antiphon_catalog::check::{Gate, Judged, Report, Speaker, Standing};
+use antiphon_catalog::check::{Gate, Judged, Question, Report, Speaker, Standing};
 use antiphon_catalog::{Catalogue, Named};
 
 use super::args::{CaseArgs, CheckArgs};
 use super::files;
 use super::page::Page;
 use super::proofs::{self, Proofs};
+use super::subject::Subjects;
 use crate::exit::{Exit, Failure};
 use crate::terminal;
 
 /// Judges, tells, and ends with "not found" where a model is not known: what works for any speaker was told.
 pub fn run(args: &CheckArgs) -> Result<Exit, Failure> {
-    let question = args.case.question(&args.model, args.other.as_deref())?;
     let catalogue = files::sound(&args.with.with)?;
+    let subjects = Subjects::of(&catalogue, args)?;
+    let firmware = subjects.firmware.each_ref().map(Option::as_ref);
+    let question = args.case.question(&subjects.first, subjects.second.as_deref())?;
+    let question = Question { firmware, ..question };
     let report = catalogue.check(&question);
-    let text =
-        if args.json { json::write_pretty(&of(&catalogue, &report)) } else { page(&catalogue, &report) };
+    let text = match args.json {
+        true => json::write_pretty(&of(&catalogue, &report, subjects.told)),
+        false => page(&catalogue, &report, &subjects.told),
+    };
     // Done, whether somebody reads it or not.
     terminal::print(&text);
     let unknown = unknown(&report);
@@ -57,9 +63,14 @@ fn unknown(report: &Report) -> Vec<String> {
     lines
 }
 
-fn page(catalogue: &Catalogue, report: &Report) -> String {
+fn page(catalogue: &Catalogue, report: &Report, told: &[ToldReport]) -> String {
     let (mut page, mut proofs) = (Page::default(), Proofs::new(catalogue));
     page.say(0, &report.verdict);
+    if !told.is_empty() {
+        page.gap();
+        page.say(0, "What the speakers told");
+        told.iter().for_each(|one| page.item(2, "- ", &one.text));
+    }
     for (n, judged) in report.methods.iter().enumerate() {
         page.gap();
         method(&mut page, &mut proofs, n + 1, judged, judged.method.id == report.best);
@@ -75,7 +86,7 @@ fn standing(standing: Standing, best: bool) -> &'static str {
         Standing::Works => "works",
         Standing::Maybe => "works if",
         Standing::NotYet => "works after",
-        Standing::WithMore => "works with one more device",
+        Standing::WithMore => "works with more devices",
         Standing::Cannot => "cannot",
         Standing::Later => "not in this version",
     }
@@ -134,7 +145,7 @@ fn facts(page: &mut Page, proofs: &mut Proofs, report: &Report) {
     }
 }
 
-fn of(catalogue: &Catalogue, report: &Report) -> CheckReport {
+fn of(catalogue: &Catalogue, report: &Report, told: Vec<ToldReport>) -> CheckReport {
     CheckReport {
         schema: ADVICE_SCHEMA,
         speakers: report.speakers.iter().map(speaker).collect(),
@@ -144,6 +155,7 @@ fn of(catalogue: &Catalogue, report: &Report) -> CheckReport {
         best: report.best.to_string(),
         methods: report.methods.iter().map(|judged| method_report(catalogue, judged)).collect(),
         facts: report.facts.iter().map(|(name, fact)| fact_report(catalogue, name, fact)).collect(),
+        told,
     }
 }
 

@@ -35,7 +35,11 @@ pub fn sound(files: &[PathBuf]) -> Result<Catalogue, Failure> {
     }
 }
 
-fn read(path: &Path) -> Result<(String, String), Failure> {
+/// The name and the text of one.
+///
+/// # Errors
+/// As [`load`].
+pub fn read(path: &Path) -> Result<(String, String), Failure> {
     let failure =
         |why: String| Failure::new(Exit::NotFound, format!("cannot read {}: {why}", path.display()));
     let size = fs::metadata(path).map_err(|error| failure(error.to_string()))?.len();

@@ -10,9 +10,13 @@ mod proofs;
 
 mod files;
 
+mod subject;
+
 mod check;
 
 mod explain;
+
+mod add;
 
 mod catalog;
 

@@ -8,7 +8,7 @@ pub mod report;
 
 pub use name::meant;
 pub use person::AtTheTerminal;
-pub use report::named;
+pub use report::{named, printable};
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -20,7 +20,7 @@ use clap::Subcommand;
 
 use crate::exit::{Exit, Failure};
 use crate::plan::parse_span;
-use crate::terminal;
+use crate::{terminal, told};
 
 /// `antiphon bluetooth`
 #[derive(Debug, clap::Args)]
@@ -127,12 +127,14 @@ fn scan(bluetooth: &Bluetooth, args: &BluetoothArgs, time: Span, all: bool) -> R
         }
         ControlFlow::Continue(())
     })?;
-    let shown: Vec<Facts> = found.into_iter().filter(|facts| all || facts.may_play()).collect();
+    let mut shown: Vec<Facts> = found.into_iter().filter(|facts| all || facts.may_play()).collect();
+    bluetooth.ask(&mut shown)?;
     show(bluetooth, args, &shown)
 }
 
 fn list(bluetooth: &Bluetooth, args: &BluetoothArgs) -> Result<Exit, Failure> {
-    let devices = bluetooth.devices()?;
+    let mut devices = bluetooth.devices()?;
+    bluetooth.ask(&mut devices)?;
     if bluetooth.adapters()?.is_empty() {
         return Err(Trouble::NoAdapter.into());
     }
@@ -174,7 +176,7 @@ fn switch_on(bluetooth: &Bluetooth, adapter: Option<&str>) -> Result<(), Failure
 }
 
 /// The device that is meant, among those that BlueZ knows.
-fn known(bluetooth: &Bluetooth, speaker: &str) -> Result<Address, Failure> {
+pub fn known(bluetooth: &Bluetooth, speaker: &str) -> Result<Address, Failure> {
     match speaker.parse() {
         Ok(address) => Ok(address),
         Err(_) => meant(speaker, &bluetooth.devices()?),
@@ -193,6 +195,7 @@ fn look_for(bluetooth: &Bluetooth, args: &BluetoothArgs, speaker: &str) -> Resul
 }
 
 fn show(bluetooth: &Bluetooth, args: &BluetoothArgs, devices: &[Facts]) -> Result<Exit, Failure> {
+    devices.iter().for_each(told::keep);
     let text = if args.json {
         json::write_pretty(&report::of(&bluetooth.adapters()?, devices))
     } else {

@@ -48,7 +48,7 @@ fn folded(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use antiphon_bluetooth::Kind;
+    use antiphon_bluetooth::{Kind, Told};
 
     use super::*;
 
@@ -68,7 +68,8 @@ mod tests {
             connected: false,
             battery: None,
             sinks: vec![],
-            firmware: None,
+            firmware: Told::Unasked,
+            model: None,
         }
     }
 

@@ -3,9 +3,9 @@
 use std::fmt::Write;
 
 use antiphon_api::bluetooth::{AdapterReport, BLUETOOTH_SCHEMA, BluetoothReport, DeviceReport, SinkReport};
-use antiphon_bluetooth::{Adapter, Facts, Kind, SinkCodec, bluez_version, hazards};
+use antiphon_bluetooth::{Adapter, Facts, Kind, SinkCodec, Told, bluez_version, hazards};
 
-const WIDTHS: [usize; 6] = [24, 19, 10, 8, 22, 16];
+const WIDTHS: [usize; 7] = [24, 19, 10, 8, 22, 16, 28];
 
 /// One device, as it is heard.
 pub fn heard(facts: &Facts) -> String {
@@ -19,12 +19,18 @@ pub fn table(devices: &[Facts]) -> String {
         return "No Bluetooth speaker. Switch one to pairing, then: antiphon bluetooth scan\n".to_owned();
     }
     let mut out = String::new();
-    row(&mut out, &["NAME", "ADDRESS", "WHAT", "SIGNAL", "STATE", "CODECS", "MAKER"]);
+    row(&mut out, &["NAME", "ADDRESS", "WHAT", "SIGNAL", "STATE", "CODECS", "MAKER", "FIRMWARE"]);
     for facts in devices {
         let signal = facts.rssi.map_or("-".to_owned(), |rssi| format!("{rssi} dBm"));
         let (name, address, state) = (named(facts), facts.address.to_string(), state(facts));
         let maker = facts.maker.as_deref().unwrap_or("-");
-        row(&mut out, &[&name, &address, kind(facts.kind), &signal, &state, &codecs(facts), maker]);
+        let firmware = match &facts.firmware {
+            Told::Unasked => "-".to_owned(),
+            told => told.to_string(),
+        };
+        let cells: [&str; 8] =
+            [&name, &address, kind(facts.kind), &signal, &state, &codecs(facts), maker, &firmware];
+        row(&mut out, &cells);
     }
     out
 }
@@ -53,8 +59,12 @@ fn row(out: &mut String, cells: &[&str]) {
 
 /// A name comes from the air: nothing in it may steer the terminal.
 pub fn named(facts: &Facts) -> String {
-    let name = facts.name.as_deref().unwrap_or("-");
-    name.chars().map(|letter| if letter.is_control() { '?' } else { letter }).collect()
+    printable(facts.name.as_deref().unwrap_or("-"))
+}
+
+/// Without anything that steers a terminal.
+pub fn printable(text: &str) -> String {
+    text.chars().map(|letter| if letter.is_control() { '?' } else { letter }).collect()
 }
 
 fn state(facts: &Facts) -> String {
@@ -115,7 +125,9 @@ fn device(facts: &Facts) -> DeviceReport {
         connected: facts.connected,
         battery_percent: facts.battery,
         sinks: facts.sinks.iter().map(sink).collect(),
-        firmware: facts.firmware.clone(),
+        firmware: facts.firmware.said().map(str::to_owned),
+        firmware_note: facts.firmware.said().is_none().then(|| facts.firmware.to_string()),
+        model: facts.model.clone(),
     }
 }
 

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 
 use antiphon_api::DEFAULT_PORT;
-use antiphon_bluetooth::{Bluetooth, Trouble, bluez_version};
+use antiphon_bluetooth::{Bluetooth, Facts, Trouble, bluez_version};
 
 use super::machine::{Bluez, Interface, Machine, Port, Switch};
 use crate::bluetooth::named;
@@ -47,11 +47,13 @@ pub fn machine(connect: bool) -> Machine {
 
 fn bluez() -> Result<Bluez, Trouble> {
     let bluetooth = Bluetooth::connect()?;
-    Ok(Bluez { adapters: bluetooth.adapters()?, devices: bluetooth.devices()? })
+    let mut devices = bluetooth.devices()?;
+    bluetooth.ask(&mut devices)?;
+    Ok(Bluez { adapters: bluetooth.adapters()?, devices })
 }
 
 /// Connects each paired speaker that is not connected, and disconnects it again.
-fn try_speakers(known: &Bluez) -> Vec<(String, Option<Trouble>)> {
+fn try_speakers(known: &Bluez) -> Vec<(String, Result<Facts, Trouble>)> {
     let Ok(bluetooth) = Bluetooth::connect() else { return Vec::new() };
     let speakers = known.devices.iter().filter(|facts| facts.may_play() && facts.paired && !facts.connected);
     speakers
@@ -61,7 +63,7 @@ fn try_speakers(known: &Bluez) -> Vec<(String, Option<Trouble>)> {
                 // It was not connected before.
                 let _ = bluetooth.disconnect(facts.address);
             }
-            (named(facts), outcome.err())
+            (named(facts), outcome)
         })
         .collect()
 }

@@ -13,8 +13,8 @@ pub struct Machine {
     pub bluez: Option<Result<Bluez, Trouble>>,
     /// Of the installed BlueZ.
     pub bluez_version: Option<BluezVersion>,
-    /// What became of connecting each paired speaker, by name, where that was tried.
-    pub tried: Vec<(String, Option<Trouble>)>,
+    /// What became of connecting each paired speaker, by name, where that was tried: what it then told, or why not.
+    pub tried: Vec<(String, Result<Facts, Trouble>)>,
     /// Names of all running programs, each once, sorted.
     pub programs: Vec<String>,
     /// Network interfaces that are up, the loopback not among them.

@@ -15,7 +15,8 @@ use args::MiioAction;
 pub use args::MiioArgs;
 
 use crate::exit::{Exit, Failure};
-use crate::terminal;
+use crate::told::{By, Telling};
+use crate::{terminal, told};
 
 impl From<MiioError> for Failure {
     fn from(error: MiioError) -> Self {
@@ -52,6 +53,7 @@ pub fn run(args: &MiioArgs) -> Result<Exit, Failure> {
             if *remember {
                 tokens::keep(device.id, &token)?;
             }
+            keep(&device, &info);
             let advice = advice(&info);
             show(args.json, vec![report(&device, Some(info))], "")?;
             advice.iter().for_each(|line| terminal::note(line));
@@ -127,12 +129,27 @@ fn line(device: &MiioDevice) -> String {
     )
 }
 
-/// What was read feeds the check.
+/// What was read feeds the check: `antiphon check` knows it from here on.
+fn keep(device: &Device, info: &MiioInfo) {
+    let (Some(model), Some(firmware)) = (&info.model, &info.fw_ver) else { return };
+    let (name, firmware) = (plain(Some(model)), plain(Some(firmware)));
+    let id = format!("{:08x}", device.id);
+    told::keep_it(Telling {
+        by: By::Miio,
+        id,
+        model: Some(name.clone()),
+        name,
+        firmware,
+        date: told::today(),
+    });
+}
+
 fn advice(info: &MiioInfo) -> Option<String> {
     let (model, firmware) = (info.model.as_ref()?, info.fw_ver.as_ref()?);
     match Catalogue::embedded().find(model) {
         Named::Known(found) => {
-            Some(format!("Next: antiphon check {:?} --firmware {}", found.name, plain(Some(firmware))))
+            let firmware = plain(Some(firmware));
+            Some(format!("Next: antiphon check {:?}, which knows of firmware {firmware}", found.name))
         }
         Named::Several(_) | Named::Unknown(_) => None,
     }

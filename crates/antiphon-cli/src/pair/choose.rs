@@ -102,6 +102,8 @@ fn two(text: &str, found: &[Facts]) -> Result<[Address; 2], String> {
 pub mod tests {
     use std::collections::VecDeque;
 
+    use antiphon_bluetooth::Told;
+
     use super::*;
 
     /// Somebody with answers prepared.
@@ -143,7 +145,8 @@ pub mod tests {
             connected: false,
             battery: None,
             sinks: Vec::new(),
-            firmware: None,
+            firmware: Told::Unasked,
+            model: None,
         }
     }
 

@@ -29,7 +29,7 @@ pub use person::{AtTerminal, Person};
 
 use crate::bluetooth::{AtTheTerminal, meant};
 use crate::exit::{Exit, Failure};
-use crate::{dirs, find, members, signals, terminal};
+use crate::{dirs, find, members, signals, terminal, told};
 
 /// Leads through it.
 pub fn run(args: &PairArgs) -> Result<Exit, Failure> {
@@ -175,6 +175,8 @@ fn connect(
         paired => paired,
     }?;
     person.tell(&format!("  {}", choose::describe(&paired)));
+    person.tell(&format!("  firmware: {}", paired.firmware));
+    told::keep(&paired);
     person.tell(match paired.delay_reporting() {
         Some(true) => "  it reports its delay",
         Some(false) => "  it does not report its delay: `antiphon calibrate` finds it",
@@ -245,6 +247,8 @@ fn report(pair: &Pair, facts: &[Facts], confirmed: bool) -> PairReport {
             name: member.speaker.clone(),
             role: member.role,
             maker: of.and_then(|facts| facts.maker.clone()),
+            model: of.and_then(|facts| facts.model.clone()),
+            firmware: of.and_then(|facts| facts.firmware.said().map(str::to_owned)),
             codecs: of
                 .map(|facts| facts.sinks.iter().map(|sink| sink.codec.clone()).collect())
                 .unwrap_or_default(),

@@ -4,8 +4,13 @@ use std::fs;
 
 use antiphon_api::advice::{CatalogueReport, CheckReport, ExplainReport, GuideReport};
 use antiphon_api::json;
+use antiphon_api::measurement::{MeasurementReport, PairReport};
+use antiphon_bluez_fake::{Answer, FakeBluez, Speaker};
+
+use antiphon_measure::recording::{read_wav, write_wav};
 
 use crate::house::House;
+use crate::lab::one_microphone;
 use crate::pairing::Terminal;
 
 fn run(house: &House, args: &[&str]) -> (Option<i32>, String, String) {
@@ -72,6 +77,122 @@ fn nonsense_is_a_matter_of_usage() {
         let (code, out, said) = run(&house, args);
         assert!(code == Some(2) && out.is_empty() && said.contains(words), "{args:?}: {said}");
     }
+}
+
+/// A house with one speaker that tells what it is.
+fn house_with(speaker: Speaker) -> (House, FakeBluez) {
+    let bluez = FakeBluez::start();
+    bluez.register_desktop("hci0");
+    bluez.add(speaker.paired());
+    let mut house = House::empty();
+    house.set_bus(bluez.address());
+    (house, bluez)
+}
+
+#[test]
+fn a_speaker_is_asked_what_it_is_and_what_it_told_is_known_on_another_day() {
+    let information =
+        vec![(0x2a24, Answer::text("Mi Portable Speaker 3")), (0x2a26, Answer::text("SPK-MIP3-V2.18.09"))];
+    let (house, bluez) = house_with(Speaker { information, ..Speaker::new(ADDRESS, "Kitchen") });
+    let (code, out, said) = run(&house, &["check", "--speaker", "kitchen"]);
+    let words = out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        code == Some(0) && words.contains(&format!("antiphon bluetooth connect {ADDRESS}")),
+        "{out}{said}"
+    );
+    assert_eq!(run(&house, &["bluetooth", "connect", "Kitchen"]).0, Some(0));
+    let report = checked(&house, &["--speaker", ADDRESS]);
+    assert_eq!(report.speakers[0].name.as_deref(), Some("Mi Portable Speaker 3"));
+    assert_eq!(report.told[0].firmware.as_deref(), Some("SPK-MIP3-V2.18.09"));
+    assert!(report.told[0].text.contains("SBC"), "{report:?}");
+    let gates = |report: &CheckReport| {
+        let stereo = report.methods.iter().find(|method| method.id == "vendor_stereo").unwrap();
+        stereo.gates.iter().map(|gate| (gate.what.clone(), gate.met)).collect::<Vec<_>>()
+    };
+    assert_eq!(gates(&report)[0], ("firmware".into(), Some(false)));
+    drop(bluez);
+    let later = checked(&house, &["mi portable 3"]);
+    assert!(later.told[0].text.contains("read by Bluetooth on 20"), "{later:?}");
+    assert_eq!(gates(&later)[0], ("firmware".into(), Some(false)));
+    assert_eq!(gates(&later)[1], ("firmware of the other one".into(), None));
+    let typed = checked(&house, &["mi portable 3", "--firmware", "2.18.10"]);
+    assert!(
+        typed.told.is_empty() && gates(&typed)[0].1 == Some(true),
+        "what is typed is believed: {typed:?}"
+    );
+    let (code, _, said) = run(&house, &["check", "--speaker", "kitchen"]);
+    assert!(code == Some(1) && said.contains("D-Bus"), "{said}");
+}
+
+#[test]
+fn a_speaker_without_gatt_is_checked_by_its_name_and_its_firmware_is_called_not_exposed() {
+    let (house, _bluez) = house_with(Speaker::new(ADDRESS, "JBL Flip 6"));
+    run(&house, &["bluetooth", "connect", ADDRESS]);
+    let (code, out, said) = run(&house, &["check", "--speaker", "jbl flip 6"]);
+    let words = out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(code == Some(0) && words.contains("firmware not exposed by this device"), "{out}{said}");
+    let (code, _, said) = run(&house, &["check", "--speaker", "nobody"]);
+    assert!(code == Some(4) && said.contains("nobody"), "{said}");
+    assert_eq!(run(&house, &["check", "flip 6", "charge 5", "--speaker", ADDRESS]).0, Some(2));
+    let (code, _, said) = run(&house, &["check", "--speaker", "jbl flip 6", "--speaker", ADDRESS]);
+    assert!(code == Some(2) && said.contains("one speaker"), "{said}");
+}
+
+const ADDRESS: &str = "AA:BB:CC:DD:EE:01";
+
+#[test]
+fn phones_are_speakers_by_their_browsers_for_whatever_speakers() {
+    let house = House::empty();
+    for source in ["android", "ios", "windows", "macos", "linux"] {
+        for model in ["JBL Flip 6", "some radio nobody knows"] {
+            let report = checked(&house, &[model, "--source", source]);
+            let browsers = report.methods.iter().find(|method| method.id == "browsers").unwrap();
+            assert_eq!(browsers.standing, "with_more", "{model} {source}");
+            assert!(browsers.how.iter().any(|how| how == "antiphon join --qr"), "{browsers:?}");
+        }
+    }
+    let (_, out, _) = run(&house, &["guide", "browser", "--print"]);
+    for words in
+        ["> antiphon join --qr", "choose Left", "not films", "Calibrate", "antiphon measure recording.m4a"]
+    {
+        assert!(out.split_whitespace().collect::<Vec<_>>().join(" ").contains(words), "{words}: {out}");
+    }
+}
+
+/// How far a measurement says that two are apart.
+fn result(house: &House, name: &str, grade: &str, delay_us: f64) -> String {
+    let pair = PairReport { delay_us, ..PairReport::default() };
+    let report = MeasurementReport { grade: grade.into(), pairs: vec![pair], ..MeasurementReport::default() };
+    let file = house.path(name);
+    fs::write(&file, json::write_pretty(&report)).unwrap();
+    file.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_measurement_becomes_a_fact_that_is_told_before_what_is_claimed() {
+    let house = House::empty();
+    let good = result(&house, "good.json", "good", -5_004.0);
+    let own = concat!(env!("CARGO_MANIFEST_DIR"), "/../../catalog/speakers/mi-portable-speaker-3.toml");
+    let file = house.path("mi-portable-speaker-3.toml");
+    fs::copy(own, &file).unwrap();
+    let file = file.to_str().unwrap();
+    let add = ["catalog", "add-measurement", "mi portable 3"];
+    let how = ["--firmware", "2.18.10", "--conditions", "both at 1 m, from an Android phone"];
+    let (code, out, said) = run(&house, &[&add[..], &[&good, "--file", file], &how].concat());
+    assert!(code == Some(0) && out.is_empty() && said.contains("5 ms apart"), "{said}");
+    assert_eq!(run(&house, &["catalog", "lint", file]).0, Some(0));
+    let report = checked(&house, &["mi portable 3", "--with", file]);
+    let stereo = report.methods.iter().find(|method| method.id == "vendor_stereo").unwrap();
+    let proof = stereo.latency_proof.clone().unwrap();
+    assert_eq!((stereo.latency_ms, proof.evidence.as_str()), (Some(5.0), "measured"));
+    assert!(proof.measured.unwrap()[2].contains("firmware 2.18.10; both at 1 m"));
+    let bad = result(&house, "bad.json", "not_trustworthy", 100.0);
+    let (code, out, said) = run(&house, &[&add[..], &[&bad], &how].concat());
+    assert!(code == Some(1) && out.is_empty() && said.contains("proves nothing"), "{said}");
+    let (code, out, said) = run(&house, &[&add[..], &[&good], &how].concat());
+    assert!(code == Some(0) && out.starts_with("[[fact]]") && said.contains("--file"), "{out}{said}");
+    let (code, _, said) = run(&house, &[&add[..], &[file], &how].concat());
+    assert!(code == Some(2) && said.contains("measure --json"), "{said}");
 }
 
 #[test]
@@ -178,4 +299,35 @@ fn a_guide_that_was_left_is_taken_up_another_day() {
     let mut terminal = Terminal::of(&house, &["guide", "splitter"]);
     terminal.answer("Step 1 of", "q");
     assert_eq!(terminal.child.end(), Some(130), "{}", terminal.screen());
+}
+
+/// What a phone records where the right speaker is `late` frames behind.
+fn recording(house: &House, name: &str, late: usize) -> String {
+    let track = house.path("track.wav");
+    house.order(&["signal", "measure", "-o", track.to_str().unwrap()]);
+    let file = house.path(name);
+    write_wav(&file, &one_microphone(&read_wav(&track).unwrap(), late, 1.0)).unwrap();
+    file.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_guide_ends_with_a_measurement_that_passes_below_12_ms_and_fails_above() {
+    let house = House::empty();
+    let mut terminal = Terminal::of(&house, &["guide", "prove"]);
+    terminal.answer("Step 1 of 3", "");
+    terminal.answer("Is it as it should be? [Y/n]", "");
+    terminal.answer("Step 2 of 3", "");
+    terminal.answer("Step 3 of 3", "");
+    terminal.answer("recording's file", &recording(&house, "far.wav", 960));
+    terminal.answer("sees otherwise: 20.0 ms apart, more than the 12 ms", "n");
+    // Its advice, and the same step again.
+    terminal.answer("Step 3 of 3, once more", "");
+    terminal.answer("once more", &recording(&house, "near.wav", 240));
+    assert_eq!(terminal.child.end(), Some(0), "{}", terminal.screen());
+    let screen = terminal.screen();
+    assert!(
+        screen.contains("Checked: 5.0 ms apart: below the 12 ms") && screen.contains("Done."),
+        "{screen}"
+    );
+    assert!(!house.path("state/guide.toml").exists(), "a guide that was walked to its end keeps no place");
 }

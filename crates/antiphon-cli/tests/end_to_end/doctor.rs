@@ -6,7 +6,7 @@ use std::process::Command;
 
 use antiphon_api::doctor::{DoctorReport, FindingReport};
 use antiphon_api::json;
-use antiphon_bluez_fake::{FakeBluez, Speaker};
+use antiphon_bluez_fake::{Answer, FakeBluez, Speaker};
 
 use crate::house::House;
 
@@ -52,6 +52,50 @@ fn speakers_that_are_known_are_looked_at_and_tried_when_asked() {
     let (_, tried) = report(&house, &["--connect"]);
     let connect = of(&tried, "connect");
     assert!(connect.level == "warn" && connect.what.contains("does not answer"), "{connect:?}");
+}
+
+#[test]
+fn two_speakers_with_troubles_each_get_the_command_that_helps_by_their_address() {
+    const RIGHT: &str = "AA:BB:CC:DD:EE:02";
+    let bluez = FakeBluez::start();
+    bluez.add(Speaker { connect_fault: Some(("Failed", "br-connection-key-missing")), ..stale() });
+    bluez.add(Speaker {
+        connect_fault: Some(("Failed", "br-connection-refused")),
+        ..Speaker::new(RIGHT, "Flip 6").paired()
+    });
+    let mut house = House::empty();
+    house.set_bus(bluez.address());
+    let (code, tried) = report(&house, &["--connect"]);
+    let troubles: Vec<_> = tried.findings.iter().filter(|finding| finding.id == "connect").collect();
+    assert_eq!((code, troubles.len()), (Some(1), 2), "{troubles:#?}");
+    let of = |n: usize| format!("{} {}", troubles[n].what, troubles[n].todo.join(" "));
+    assert!(
+        of(0).contains("has forgotten this machine") && of(0).contains(&format!("forget {LEFT}")),
+        "{}",
+        of(0)
+    );
+    assert!(of(1).contains("a phone or another computer holds it"), "{}", of(1));
+}
+
+fn stale() -> Speaker {
+    Speaker::new(LEFT, "Mi Portable").paired()
+}
+
+#[test]
+fn a_speaker_that_is_tried_tells_its_firmware_and_one_whose_key_was_not_kept_is_found_without_trying() {
+    let bluez = FakeBluez::start();
+    bluez.register_desktop("hci0");
+    bluez.add(Speaker { information: vec![(0x2a26, Answer::text("3.1.0"))], ..stale() });
+    let mut house = House::empty();
+    house.set_bus(bluez.address());
+    let (_, tried) = report(&house, &["--connect"]);
+    assert!(tried.findings.iter().any(|finding| finding.what.contains("firmware: 3.1.0")), "{tried:#?}");
+    let bluez = FakeBluez::start();
+    bluez.add(Speaker { bonded: false, ..stale() });
+    house.set_bus(bluez.address());
+    let (_, looked) = report(&house, &[]);
+    let finding = of(&looked, "stale-pairing");
+    assert_eq!(finding.todo[0], format!("antiphon bluetooth forget {LEFT}"));
 }
 
 #[test]

@@ -32,6 +32,12 @@ fn a_devices_firmware_is_read_and_its_token_is_kept_for_its_owner_alone() {
     let at = device.address;
     let (code, out, said) = run(&house, &format!("miio info {at} --token {TOKEN} --remember"));
     assert!(code == Some(0) && out.contains("1.56.1") && out.contains("lx01"), "{out}{said}");
+    let (code, checked, _) = run(&house, "check xiaomi.wifispeaker.lx01");
+    let words = checked.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        code == Some(0) && words.contains("firmware 1.56.1, read over the network (miIO) on 20"),
+        "{checked}"
+    );
     assert!(said.contains("antiphon check") && !out.contains("0707") && !said.contains("0707"), "{said}");
     let kept = house.path("state/miio-tokens");
     assert_eq!(fs::metadata(&kept).unwrap().permissions().mode() & 0o777, 0o600);

@@ -131,6 +131,17 @@ fn the_claimed_steps_of_the_guide_for_buyers_are_walked_for_its_model_and_called
 }
 
 #[test]
+fn what_a_guide_has_let_see_is_not_asked_again_by_the_proof_that_follows() {
+    for guide in ["splitter", "host-pair", "prove", "browser"] {
+        let plan = Catalogue::embedded().plan(guide, None).unwrap();
+        let sides =
+            plan.steps.iter().filter(|planned| planned.step.check == Some(crate::guide::Check::Channels));
+        assert_eq!(sides.count(), 1, "{guide}");
+        assert_eq!(plan.steps.last().unwrap().id, "prove/together");
+    }
+}
+
+#[test]
 fn what_was_saved_is_taken_up_where_it_was_left() {
     for plan in plans() {
         let mut walk = Walk::new();

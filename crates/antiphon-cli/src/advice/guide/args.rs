@@ -3,6 +3,7 @@
 use crate::advice::args::{CaseArgs, WithArgs};
 
 const ABOUT: &str = "\
+As in:
   antiphon guide                         go on where you left, or list the guides
   antiphon guide \"Mi Portable Speaker 3\" the best method for two of it
   antiphon guide \"JBL Flip 6\" \"Mi 16W\"   the best method for these two

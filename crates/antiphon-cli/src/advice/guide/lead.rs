@@ -108,7 +108,7 @@ fn looks_fine<C: Checker + Asks>(check: Check, person: &mut dyn Person, checker:
     checker.ask_for(check, person);
     match checker.check(check) {
         Verdict::Passed(what) => {
-            person.tell(&format!("  Checked: {what}."));
+            person.tell(&format!("  Checked: {}.", what.trim_end_matches('.')));
             true
         }
         Verdict::Failed(why) => {

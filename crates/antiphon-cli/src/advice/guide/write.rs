@@ -81,3 +81,78 @@ pub fn report(catalogue: &Catalogue, plan: &Plan) -> GuideReport {
         steps: plan.steps.iter().map(step).collect(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use antiphon_catalog::check::{Host, Question};
+    use clap::{CommandFactory, Parser};
+
+    use super::*;
+    use crate::args::Args;
+
+    /// A command line in words; what stands in quotes is one.
+    fn words(line: &str) -> Vec<String> {
+        let parts = line.split('"').enumerate();
+        parts
+            .flat_map(|(n, part)| match n % 2 {
+                0 => part.split_whitespace().map(str::to_owned).collect(),
+                _ => vec![part.to_owned()],
+            })
+            .map(|word| if word == "VERSION" { "1.2.3".to_owned() } else { word })
+            .collect()
+    }
+
+    fn is_one_of_ours(line: &str) {
+        let words = words(line);
+        if words.first().is_some_and(|word| word == "antiphon")
+            && words.get(1).is_some_and(|verb| verb != "join")
+        {
+            let read = Args::try_parse_from(&words);
+            assert!(
+                read.is_ok(),
+                "{line}: {}",
+                read.err().map(|error| error.to_string()).unwrap_or_default()
+            );
+        }
+    }
+
+    /// Every step of every guide, for every model with steps of its own.
+    fn steps(catalogue: &Catalogue) -> Vec<Step> {
+        let of_guides = catalogue.guides.iter().flat_map(|guide| guide.steps.clone());
+        let of_models =
+            catalogue.models.iter().flat_map(|model| model.steps.iter().map(|(_, step)| step.clone()));
+        of_guides.chain(of_models).collect()
+    }
+
+    #[test]
+    fn every_command_that_is_given_to_type_is_one_of_this_program() {
+        let catalogue = Catalogue::embedded();
+        steps(&catalogue).iter().filter_map(|step| step.run.as_deref()).for_each(is_one_of_ours);
+        for host in Host::ALL {
+            let question =
+                Question { first: "JBL Flip 6", second: None, firmware: [None; 2], app: None, host };
+            let report = catalogue.check(&question);
+            report.methods.iter().flat_map(|judged| &judged.how).for_each(|line| is_one_of_ours(line));
+        }
+    }
+
+    #[test]
+    fn every_verb_that_is_named_in_a_sentence_is_one_of_this_program() {
+        let command = Args::command();
+        let verbs: Vec<&str> =
+            command.get_subcommands().map(|verb| verb.get_name()).chain(["join"]).collect();
+        let catalogue = Catalogue::embedded();
+        let steps = steps(&catalogue);
+        let of_steps = steps
+            .iter()
+            .flat_map(|step| [&step.task, &step.see].into_iter().chain(&step.run).chain(&step.otherwise));
+        let of_answers =
+            catalogue.answers.iter().flat_map(|answer| [&answer.short].into_iter().chain(&answer.todo));
+        for text in of_steps.chain(of_answers) {
+            for rest in text.split("antiphon ").skip(1) {
+                let verb: String = rest.chars().take_while(char::is_ascii_lowercase).collect();
+                assert!(verbs.contains(&verb.as_str()), "{verb:?} in {text:?}");
+            }
+        }
+    }
+}

@@ -190,8 +190,7 @@ fn codecs(facts: &Facts, name: &str, out: &mut Findings) {
         return;
     }
     let codecs: Vec<&str> = facts.sinks.iter().map(|sink| sink.codec.as_str()).collect();
-    let firmware = facts.firmware.as_deref().unwrap_or("not exposed by this device");
-    let known = format!("{name} is {state}; codecs {}; firmware: {firmware}", codecs.join(", "));
+    let known = format!("{name} is {state}; codecs {}; firmware: {}", codecs.join(", "), facts.firmware);
     match facts.delay_reporting() {
         _ if !codecs.contains(&"SBC") => out.add(
             Level::Fail,
@@ -204,7 +203,7 @@ fn codecs(facts: &Facts, name: &str, out: &mut Findings) {
             Level::Warn,
             "delay",
             format!("{known}; it does not report its delay, so 150 ms are assumed"),
-            &["antiphon calibrate --mic URI finds it."],
+            &["antiphon calibrate --mic pulse: finds it, by a microphone here."],
         ),
         None => out.pass("speaker", format!("{known}; whether it reports its delay is not shown here")),
     }
@@ -213,8 +212,11 @@ fn codecs(facts: &Facts, name: &str, out: &mut Findings) {
 fn tried(machine: &Machine, out: &mut Findings) {
     for (name, trouble) in &machine.tried {
         match trouble {
-            None => out.pass("connect", format!("{name} was connected for a moment, without trouble")),
-            Some(trouble) => {
+            Ok(told) => {
+                out.pass("connect", format!("{name} was connected for a moment, without trouble"));
+                codecs(told, name, out);
+            }
+            Err(trouble) => {
                 let (what, todo) = parted(&trouble.to_string());
                 let level = match trouble {
                     Trouble::OutOfRange(_) => Level::Warn,

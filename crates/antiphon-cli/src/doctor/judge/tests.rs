@@ -1,6 +1,6 @@
 //! Machines that are not here.
 
-use antiphon_bluetooth::{Adapter, Address, BluezVersion, Facts, SinkCodec, Who};
+use antiphon_bluetooth::{Adapter, Address, BluezVersion, Facts, SinkCodec, Told, Who};
 
 use super::*;
 use crate::doctor::machine::{Bluez, Interface, Port, Switch};
@@ -39,7 +39,8 @@ fn speaker(name: &str) -> Facts {
         connected: true,
         battery: None,
         sinks: Vec::new(),
-        firmware: None,
+        firmware: Told::NotExposed,
+        model: None,
     }
 }
 
@@ -178,6 +179,16 @@ fn hazards_of_a_bluez_are_told_and_one_that_antiphon_masters_is_none() {
         "{:?}",
         at(87)
     );
+    for (minor, words) in [(83, "#1570"), (84, "#1570"), (86, "#2335"), (87, "#2285")] {
+        let found = at(minor);
+        assert!(found.iter().any(|finding| finding.what.contains(words)), "5.{minor}: {found:?}");
+        assert!(
+            found.iter().all(|finding| finding.level == Level::Warn && !finding.todo.is_empty()),
+            "{found:?}"
+        );
+    }
+    assert!(at(83)[0].todo[0].contains("microphone") && at(82)[0].level == Level::Pass);
+    assert!(at(87).iter().any(|finding| finding.todo[0].contains("systemctl restart bluetooth")));
     assert_eq!(at(85)[0].level, Level::Pass);
 }
 
@@ -202,9 +213,23 @@ fn a_speaker_that_was_tried_says_who_holds_it() {
         (Trouble::StaleBond(who.clone()), Level::Fail, "forget"),
         (Trouble::OutOfRange(who), Level::Warn, "on, charged"),
     ] {
-        let machine = Machine { tried: vec![("Flip 6".into(), Some(trouble))], ..machine_with(vec![]) };
+        let machine = Machine { tried: vec![("Flip 6".into(), Err(trouble))], ..machine_with(vec![]) };
         let finding = one(&machine, "connect");
         assert!(finding.level == level, "{finding:?}");
         assert!(format!("{} {}", finding.what, finding.todo.join(" ")).contains(words), "{finding:?}");
+    }
+}
+
+#[test]
+fn what_a_speaker_says_of_its_firmware_is_told_and_what_it_does_not_say_is_not_guessed() {
+    let sbc = || vec![SinkCodec { codec: "SBC".into(), delay_reporting: Some(true), sbc: None }];
+    for (firmware, words) in [
+        (Told::Said("1.4.2".into()), "firmware: 1.4.2;"),
+        (Told::NotExposed, "firmware: not exposed by this device;"),
+        (Told::Unasked, "firmware: not known while it is not connected;"),
+        (Told::Unreadable("asked for, and not answered by this device"), "not answered"),
+    ] {
+        let finding = one(&machine_with(vec![Facts { firmware, sinks: sbc(), ..speaker("a") }]), "speaker");
+        assert!(finding.what.contains(words), "{finding:?}");
     }
 }
