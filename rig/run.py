@@ -25,6 +25,7 @@ ATTEMPTS, ATTEMPTS_SHORT = 3, 2
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--work", type=Path, required=True, help="where everything is put")
+    parser.add_argument("--kernel", type=Path, required=True, help="the guest's, as rig/kernel.sh makes it")
     parser.add_argument("--antiphon", type=Path, required=True, help="the program under test")
     parser.add_argument("--only", action="append", default=[], metavar="NAME", help="this scenario; may be repeated")
     parser.add_argument("--short", action="store_true", help="the scenarios for CI, in their short form")
@@ -72,7 +73,7 @@ def main() -> int:
         return 0
     scenarios = chosen(given)
     begin = time.monotonic()
-    world = World(given.work, given.antiphon.resolve())
+    world = World(given.work, given.kernel, given.antiphon.resolve())
     results: list[dict] = []
     try:
         world.start()

@@ -56,9 +56,8 @@ class Done:
 
 
 class Guest:
-    def __init__(self, work: Path) -> None:
-        self.work = work
-        self.cache = work / "cache"
+    def __init__(self, work: Path, kernel: Path) -> None:
+        self.work, self.kernel = work, kernel
         self.job = work / "job"
         # Several labs may run on one machine.
         number = os.getpid() % 250
@@ -106,7 +105,7 @@ class Guest:
 
     def _command(self) -> list[str]:
         return [
-            *FIRST, str(self.cache / "linux"), "mem=1200M", "root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro", "quiet",
+            *FIRST, str(self.kernel), "mem=1200M", "root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro", "quiet",
             f"init={self.job / 'guest' / 'init'}", f"JOB={self.job}",
             f"vec0:transport=tap,ifname={self.tap},depth=128,gro=1", "con=null", "con0=null,fd:1",
         ]  # fmt: skip

@@ -166,6 +166,18 @@ def count_difference(one: Packets, other: Packets) -> int:
     return max(0, round(float(np.percentile(drift, 95))) - per_packet)
 
 
+def unlike(one: Packets, other: Packets, begin_s: float, end_s: float) -> int | None:
+    """Packets that only one of two links was sent, by the numbers of their first samples, between two instants; None
+    where one of them was sent nothing. A link that returns goes on with the samples that the other is sent."""
+    sent = [link.between(begin_s, end_s).timestamp for link in (one, other)]
+    if not all(len(each) for each in sent):
+        return None
+    # The first and last of either may be on the other side of the bounds for the other.
+    low, high = max(each.min() for each in sent), min(each.max() for each in sent)
+    within = [set(each[(each >= low) & (each <= high)].tolist()) for each in sent]
+    return len(within[0] ^ within[1])
+
+
 def first_sound_s(recording: Path, begin_s: float) -> float:
     """When, after `begin_s`, the speaker sounded the first sample that is not silence."""
     heard = check_spread.Recording(recording, origin=0)

@@ -55,7 +55,6 @@ class Speaker:
         self.process.stdin.flush()
 
     def close(self) -> None:
-        over_s = raw_s()
         assert self.process.stdin is not None
         self.process.stdin.close()
         try:

@@ -25,9 +25,9 @@ class Scenario:
 
 
 class World:
-    def __init__(self, work: Path, antiphon: Path) -> None:
+    def __init__(self, work: Path, kernel: Path, antiphon: Path) -> None:
         self.work, self.antiphon = work, antiphon
-        self.guest = Guest(work)
+        self.guest = Guest(work, kernel)
         # The paths of Unix sockets are short.
         self.air_at, self.control_at = work / "air", work / "control"
         self.air: subprocess.Popen[bytes] | None = None

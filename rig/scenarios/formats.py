@@ -45,7 +45,7 @@ def only_48000(scene: Scene) -> None:
 
 
 SCENARIOS = [
-    Scenario("joint-only", "a speaker that takes joint stereo only", joint_only, True),
+    Scenario("joint-only", "a speaker that takes joint stereo only", joint_only),
     Scenario("mtu-335", "a speaker that takes packets of 335 bytes", small_packets),
     Scenario("only-44100", "a speaker that takes 44.1 kHz only", only_44100),
     Scenario("only-48000", "a speaker that takes 48 kHz only", only_48000),

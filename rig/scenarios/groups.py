@@ -93,5 +93,5 @@ def one_process(scene: Scene) -> None:
 SCENARIOS = [
     Scenario("with-network", "one Bluetooth and one UDP speaker in a group", with_network),
     Scenario("with-pipewire", "PipeWire and WirePlumber run beside it", with_pipewire),
-    Scenario("one-process", "antiphon play with hub and both speakers inside", one_process, True),
+    Scenario("one-process", "antiphon play with hub and both speakers inside", one_process),
 ]

@@ -24,6 +24,6 @@ def wrong_pin(scene: Scene) -> None:
 
 
 SCENARIOS = [
-    Scenario("rejected", "a speaker that refuses to pair", rejected, True),
+    Scenario("rejected", "a speaker that refuses to pair", rejected),
     Scenario("wrong-pin", "a speaker of the old kind, with a wrong PIN and the right one", wrong_pin),
 ]

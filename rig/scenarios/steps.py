@@ -165,6 +165,12 @@ def own_channels_only(scene: Scene, source: Path, speakers: dict[str, Speaker], 
         scene.check(f"the {name} speaker plays the {name} channel only", db > 30.0, f"{db:.1f} dB")
 
 
+def same_samples(scene: Scene, one: Speaker, other: Speaker, begin: float, end: float) -> None:
+    """After a return: both are sent the same samples, none more and none less."""
+    found = judge.unlike(one.packets, other.packets, begin, end)
+    scene.check("after the return both are sent the same samples", found == 0, "one was sent none" if found is None else f"{found} packets differ", timing=True)
+
+
 def equal_counts(scene: Scene, one: Speaker, other: Speaker) -> None:
     """The invariant: what both links were sent stays equal."""
     samples = judge.count_difference(one.packets, other.packets)

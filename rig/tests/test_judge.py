@@ -61,6 +61,18 @@ class TheJudge(unittest.TestCase):
         self.assertEqual(judge.count_difference(link(0), link(0)), 0)
         self.assertEqual(judge.count_difference(link(0), link(3)), 2 * 960)
 
+    def test_packets_that_only_one_link_was_sent_are_told(self) -> None:
+        def link(first: int, left_out: set[int]) -> judge.Packets:
+            number = np.array([n for n in range(first, 500) if n not in left_out])
+            count = len(number)
+            # A link that returned numbers its packets anew; their samples go on.
+            return judge.Packets(number * 0.02, number - first, number * 960, np.full(count, 960), np.full(count, 600))
+
+        whole = link(0, set())
+        self.assertEqual(judge.unlike(whole, link(100, set()), 3.0, 9.0), 0)
+        self.assertEqual(judge.unlike(whole, link(100, {300, 301}), 3.0, 9.0), 2)
+        self.assertIsNone(judge.unlike(whole, link(490, set()), 3.0, 9.0))
+
 
 if __name__ == "__main__":
     unittest.main()
