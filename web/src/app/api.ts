@@ -36,6 +36,8 @@ export interface SpeakerStatus {
   name: string;
   address: string | null;
   sealed: boolean;
+  /** It is a page in a browser: `sealed` then says whether it came over HTTPS. */
+  browser?: boolean;
   streaming: boolean;
   role: string;
   codec: string;
@@ -130,6 +132,12 @@ export interface Me {
 export interface Queue {
   items: QueueItem[];
   current: string | null;
+  /** The hub's own player is at work. */
+  playing: boolean;
+  /** What a station says that it plays. */
+  on_air?: string;
+  /** What went wrong last, and what to do. */
+  problem?: string;
   repeat: boolean;
   shuffle: boolean;
 }
@@ -141,18 +149,25 @@ export interface QueueItem {
   duration_s: number | null;
   from: string;
   /** Of a file of the library: its id, which has the cover. */
-  library?: string | null;
-  art?: boolean;
+  library?: string;
 }
 
 export type QueueAdd = { library: string } | { url: string } | { upload: string } | { signal: string };
 export type QueuePlace = "now" | "next" | "last";
 
 export interface Library {
-  folder: { id: string; name: string; parent: string | null } | null;
-  folders: { id: string; name: string }[];
+  folder: Folder;
+  folders: Folder[];
   files: LibraryFile[];
   total: number;
+  /** The folders are being read: there may soon be more. */
+  reading: boolean;
+}
+
+export interface Folder {
+  id: string;
+  name: string;
+  parent?: string;
 }
 
 export interface LibraryFile {
@@ -175,10 +190,16 @@ export interface Job {
   id: string;
   kind: string;
   state: "running" | "done" | "failed" | "cancelled";
-  progress: number | null;
+  progress: number;
   message: string;
-  result?: unknown;
-  error?: { message?: string; detail?: string } | null;
+  result?: JobResult;
+  error?: { message: string };
+}
+
+export interface JobResult {
+  measurement?: Measurement;
+  calibration?: Calibrate;
+  doctor?: Doctor;
 }
 
 export interface Signal {
@@ -189,9 +210,22 @@ export interface Signal {
 
 export interface JoinCode {
   id: string;
-  code?: string;
-  url?: string;
+  code: string;
+  url: string;
+  https_url?: string;
+  fingerprint?: string;
   expires_in_s: number;
+}
+
+export interface JoinCodeStatus {
+  id: string;
+  expires_in_s: number;
+  speakers: string[];
+}
+
+export interface PairingCode {
+  code: string;
+  expires_s: number;
 }
 
 export interface Group {
@@ -204,9 +238,17 @@ export interface AccessEntry {
   id: string;
   name: string;
   role: AccessRole;
-  created_at?: number;
-  last_used_at?: number | null;
-  this_device?: boolean;
+  since: number;
+  used_s: number | null;
+  is_me: boolean;
+}
+
+/** Six digits that let one device in. */
+export interface AccessCode {
+  code: string;
+  role: AccessRole;
+  expires_s: number;
+  url?: string;
 }
 
 // Measurements
@@ -318,7 +360,8 @@ export interface Explain {
 }
 
 export interface Catalogue {
-  models: { id: string; name: string; brand: string; kind: string; covers: string[] }[];
+  models: string[];
+  guides: { id: string; title: string }[];
 }
 
 /** What the events socket says. */

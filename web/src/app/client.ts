@@ -6,14 +6,15 @@ export class Refusal extends Error {
   constructor(
     readonly status: number,
     message: string,
-    readonly nearest: string[] = [],
+    /** The hub gave no reason. */
+    readonly bare = false,
   ) {
     super(message);
   }
 
-  /** The hub was built without this part. */
+  /** The hub was built without this part: it knows no such address, which is not the same as no such thing. */
   get isMissing(): boolean {
-    return this.status === 404 && this.nearest.length === 0;
+    return this.status === 404 && (this.bare || /nothing at this address/.test(this.message));
   }
 }
 
@@ -46,10 +47,10 @@ function read<T>(status: number, text: string): T {
 
 /** What an answer that is no success says: problem+json's `detail`, or the older `message`. */
 export function refusal(status: number, text: string): Refusal {
-  const body = parsed(text) as { detail?: unknown; message?: unknown; nearest?: unknown } | null;
+  const body = parsed(text) as { detail?: unknown; message?: unknown } | null;
   const sentence = [body?.detail, body?.message].find((said) => typeof said === "string" && said !== "");
-  const nearest = Array.isArray(body?.nearest) ? body.nearest.filter((name) => typeof name === "string") : [];
-  return new Refusal(status, asSentence(typeof sentence === "string" ? sentence : t.errors.status(status)), nearest);
+  if (typeof sentence !== "string") return new Refusal(status, t.errors.status(status), true);
+  return new Refusal(status, asSentence(sentence));
 }
 
 function parsed(text: string): unknown {

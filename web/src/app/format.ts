@@ -100,3 +100,12 @@ export function gain(gainDb: number): string {
   if (rounded === 0) return "full";
   return rounded < 0 ? `−${plain(-rounded, 1)} dB` : `+${plain(rounded, 1)} dB`;
 }
+
+/** What a calibration does to a speaker: "8 ms later, −0.9 dB". */
+export function correction(found: { delay_us: number; gain_db: number }): string {
+  const parts = [
+    Math.abs(found.delay_us) < 0.5 ? null : delay(found.delay_us),
+    Math.abs(found.gain_db) < 0.05 ? null : gain(found.gain_db),
+  ].filter((part) => part !== null);
+  return parts.length === 0 ? "left as it was" : parts.join(", ");
+}

@@ -1,7 +1,7 @@
 // One job that a page started, as its events tell.
 
 import type { Job } from "./api";
-import { send, sentenceOf } from "./client";
+import { asSentence, send, sentenceOf } from "./client";
 import { live } from "./live.svelte";
 
 export class JobRun {
@@ -14,7 +14,7 @@ export class JobRun {
   running = $derived(this.job?.state === "running");
   done = $derived(this.job?.state === "done");
   /** Why it came to nothing. */
-  trouble = $derived(this.error ?? (this.job?.state === "failed" ? (this.job.error?.detail ?? this.job.error?.message ?? this.job.message) : null));
+  trouble = $derived(this.error ?? (this.job?.state === "failed" ? (asSentence(this.job.error?.message ?? this.job.message)) : null));
 
   async start(order: Record<string, unknown>): Promise<boolean> {
     this.reset();

@@ -1,7 +1,7 @@
 // What the page knows: kept by the hub's events socket, never by asking again and again.
 
 import type { Group, HubEvent, Job, Me, Queue, SpeakerPatch, SpeakerStatus, Status, TransportAction } from "./api";
-import { get, isMissing, Refusal, send, sentenceOf } from "./client";
+import { asSentence, get, isMissing, Refusal, send, sentenceOf } from "./client";
 import type { Recent } from "./health";
 import { answered, asked, type Pending, shown } from "./pending";
 import * as link from "./reconnect";
@@ -122,8 +122,9 @@ class Live {
   }
 
   #lost(): void {
+    if (this.still) return;
     this.link = link.lost(this.link, performance.now());
-    if (!this.still) this.#retry(link.patience(this.link, Math.random()));
+    this.#retry(link.patience(this.link, Math.random()));
   }
 
   #retry(after: number): void {
@@ -152,10 +153,15 @@ class Live {
     const event = JSON.parse(text) as HubEvent;
     switch (event.type) {
       case "status": this.#take(event.status); break;
-      case "queue": this.queue = event.queue; break;
+      case "queue": this.#queued(event.queue); break;
       case "groups": this.groups = event.groups; break;
       case "job": this.jobs = { ...this.jobs, [event.job.id]: event.job }; break;
     }
+  }
+
+  #queued(queue: Queue): void {
+    if (queue.problem && queue.problem !== this.queue?.problem) say(asSentence(queue.problem), "bad");
+    this.queue = queue;
   }
 
   #take(status: Status): void {
@@ -220,8 +226,7 @@ class Live {
 
   /** Begins with the queue as it stands. */
   async playQueue(): Promise<void> {
-    const first = this.queue?.current ?? this.queue?.items[0]?.key;
-    if (first !== undefined) await this.change("PATCH", "queue", { current: first });
+    await this.change("PATCH", "queue", { playing: true });
   }
 
   /** Asks for something whose result comes by an event; what the hub answers is taken at once. */

@@ -12,9 +12,10 @@ export interface Playing {
 export function current(status: Status | null, queue: Queue | null): Playing {
   const title = status?.programme.title ?? "";
   const item = queue?.items.find((item) => item.key === queue.current);
-  const isQueue = item !== undefined && (title === "" || title.includes(item.title));
-  if (!item || !isQueue) return { title, artist: null, cover: null };
-  const cover = item.library && item.art !== false ? artOf(item.library) : null;
+  if (!item || !queue?.playing) return { title, artist: null, cover: null };
+  const cover = item.library ? artOf(item.library) : null;
+  // A station's name is less than what it plays.
+  if (queue?.on_air) return { title: queue.on_air, artist: item.title, cover };
   return { title: item.title, artist: item.artist, cover };
 }
 

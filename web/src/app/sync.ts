@@ -16,6 +16,8 @@ export interface Sync {
   sure_us: number | null;
   /** Speakers that were compared. */
   of: number;
+  /** Speakers that play. */
+  all: number;
   /** Speakers whose sound nobody has checked. */
   unverified: string[];
 }
@@ -25,12 +27,15 @@ export const TOGETHER_US = 60;
 /** In one room nobody hears it. */
 export const NEARLY_US = 200;
 
+const GONE_MS = 5_000;
+
 /** What the speakers of the present programme agree to. */
 export function syncOf(status: Status): Sync {
-  const playing = status.speakers.filter((speaker) => speaker.streaming);
+  // One that has gone does not hold back the judgement of the others; it is said where the speaker is.
+  const playing = status.speakers.filter((speaker) => speaker.streaming && speaker.silent_ms < GONE_MS);
   const known = playing.filter(isKnown);
   const unverified = known.filter((speaker) => !isVerified(speaker)).map((speaker) => speaker.name);
-  const base: Sync = { word: "quiet", spread_us: null, sure_us: null, of: known.length, unverified };
+  const base: Sync = { word: "quiet", spread_us: null, sure_us: null, of: known.length, all: playing.length, unverified };
   if (!["playing", "starting"].includes(status.programme.state)) return base;
   if (known.length < 2) return { ...base, word: playing.length === 1 && known.length === 1 ? "alone" : "settling" };
   return { ...base, ...compared(known), word: wordFor(compared(known), unverified, known.length < playing.length) };
@@ -38,12 +43,12 @@ export function syncOf(status: Status): Sync {
 
 function isKnown(speaker: SpeakerStatus): boolean {
   const report = speaker.report;
-  return report !== null && report.synced && report.state === "playing" && speaker.silent_ms < 5_000;
+  return report !== null && report.synced && report.state === "playing";
 }
 
 /** Whether nothing unheard lies between its clock and the air, or a microphone has heard that. */
 function isVerified(speaker: SpeakerStatus): boolean {
-  const hides = speaker.link !== undefined || speaker.output.startsWith("browser:") || speaker.output.startsWith("bluetooth:");
+  const hides = speaker.link !== undefined || speaker.browser === true || speaker.output.startsWith("browser:") || speaker.output.startsWith("bluetooth:");
   if (!hides) return true;
   return speaker.calibration !== null && speaker.calibration.verified && speaker.calibration.stale === null;
 }
@@ -71,9 +76,9 @@ function wordFor(found: { spread_us: number; sure_us: number }, unverified: stri
   return "nearly";
 }
 
-/** How far open the eye is, 0 (together) to 1: straight in the logarithm from 1 µs to 20 ms, as ears judge. */
+/** How far open the eye is, 0 (together) to 1: straight in the logarithm from 5 µs to 20 ms, as ears judge. */
 export function opening(spread_us: number): number {
-  const [least, most] = [1, 20_000];
+  const [least, most] = [5, 20_000];
   const held = Math.min(Math.max(spread_us, least), most);
   return Math.log(held / least) / Math.log(most / least);
 }
