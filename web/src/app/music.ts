@@ -1,0 +1,31 @@
+// What is heard, from what the hub and its queue say; pure.
+
+import type { Queue, Status } from "./api";
+
+export interface Playing {
+  title: string;
+  artist: string | null;
+  cover: string | null;
+}
+
+/** The queue knows the artist and the cover, if it is the queue that plays. */
+export function current(status: Status | null, queue: Queue | null): Playing {
+  const title = status?.programme.title ?? "";
+  const item = queue?.items.find((item) => item.key === queue.current);
+  if (!item || !queue?.playing) return { title, artist: null, cover: null };
+  const cover = item.library ? artOf(item.library) : null;
+  // A station's name is less than what it plays.
+  if (queue?.on_air) return { title: queue.on_air, artist: item.title, cover };
+  return { title: item.title, artist: item.artist, cover };
+}
+
+export function artOf(library: string): string {
+  return `/api/v1/library/${encodeURIComponent(library)}/art`;
+}
+
+/** A station as it was typed, or null. */
+export function address(text: string): string | null {
+  const trimmed = text.trim();
+  if (!/^https?:\/\/\S+$/i.test(trimmed)) return null;
+  return URL.canParse(trimmed) ? trimmed : null;
+}
