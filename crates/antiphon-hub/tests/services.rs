@@ -3,7 +3,7 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use antiphon_api::advice::{CaseQuery, CheckReport, ExplainQuery, ExplainReport, GuideReport, NamesReport};
@@ -12,14 +12,21 @@ use antiphon_api::{
     QueueAdd, QueuePatch, QueueReply, SignalReport, UploadReply,
 };
 use antiphon_base::Span;
-use antiphon_hub::services::{Picture, Served, Services, Tell};
+use antiphon_hub::services::{Change, Picture, Served, Services, Tell};
 use antiphon_hub::{HubDaemon, HubHandle, HubOptions, MAX_UPLOAD};
 
 /// Answers with next to nothing.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Scribe {
     asked: Mutex<Vec<String>>,
     slow: Duration,
+    tell: OnceLock<Tell>,
+}
+
+impl std::fmt::Debug for Scribe {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Scribe")
+    }
 }
 
 impl Scribe {
@@ -49,7 +56,8 @@ fn job() -> Job {
 }
 
 impl Services for Scribe {
-    fn begin(&self, hub: SocketAddr, _tell: Tell) {
+    fn begin(&self, hub: SocketAddr, tell: Tell) {
+        assert!(self.tell.set(tell).is_ok());
         assert_ne!(hub.port(), 0);
         self.note("begin".into());
     }
@@ -297,6 +305,33 @@ fn a_slow_service_holds_up_nobody_else() {
     assert_eq!(status, 200);
     assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
     slow.into_iter().for_each(|stream| assert_eq!(answer(stream).0, 200));
+}
+
+#[test]
+fn what_services_tell_is_told_to_every_page_and_of_each_job_the_latest() {
+    let house = House::new(Scribe::default());
+    let tell = house.scribe.tell.get().unwrap();
+    let named = |id: &str, progress| Box::new(Job { id: id.into(), progress, ..job() });
+    tell(Change::Job(named("a", 0.1)));
+    tell(Change::Job(named("b", 0.2)));
+    tell(Change::Job(named("a", 0.9)));
+    tell(Change::Queue(QueueReply { repeat: true, ..QueueReply::default() }));
+    let stream = TcpStream::connect(house.hub.addr()).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let url = format!("ws://{}/api/v1/events", house.hub.addr());
+    let (mut socket, _) = tungstenite::client(url, stream).unwrap();
+    let mut told = Vec::new();
+    while told.len() < 3 {
+        let text = socket.read().unwrap().into_text().unwrap().to_string();
+        if text.contains("\"type\":\"job\"") || text.contains("\"type\":\"queue\"") {
+            told.push(text);
+        }
+    }
+    assert!(told[0].contains("\"id\":\"b\"") && told[1].contains("\"progress\":0.9"), "{told:?}");
+    assert!(
+        told[2].starts_with("{\"type\":\"queue\",\"queue\":{") && told[2].contains("\"repeat\":true"),
+        "{told:?}"
+    );
 }
 
 fn eventually<T>(mut look: impl FnMut() -> Option<T>) -> T {

@@ -68,8 +68,9 @@ impl Leader for Lead {
     }
 
     fn trouble(&mut self, error: &SourceError) {
-        // A path is nobody's business; the title is in what the queue says of what is heard.
-        self.desk.trouble(&format!("left out: {}", error.problem));
+        let path = std::path::Path::new(&error.name);
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        self.desk.trouble(&super::left_out(error, &name));
     }
 }
 

@@ -14,7 +14,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use antiphon_api::{
     ErrorBody, ErrorCode, QueueAdd, QueuePatch, QueuePlace, QueueReply, QueueWish, SavedQueue,
 };
-use antiphon_audio::source::{ListItem, SourceSpec, is_url};
+use antiphon_audio::source::{ListItem, SourceError, SourceSpec, is_url};
 use antiphon_hub::services::{Change, Served, Tell};
 
 use super::library::Library;
@@ -291,6 +291,11 @@ fn address(url: &str) -> Served<String> {
         return Err(bad("this address names no host"));
     }
     Ok(format!("{host}{path}").trim_end_matches('/').to_owned())
+}
+
+/// What is said of a source that cannot be played: its path is nobody's business.
+fn left_out(error: &SourceError, name: &str) -> String {
+    format!("left out: {}", error.to_string().replace(&error.name, name))
 }
 
 fn full() -> ErrorBody {

@@ -160,7 +160,6 @@ impl Desk {
         };
         let item = self.item(&entry).map_err(|error| error.message)?;
         let feed = Box::new(super::lead::Following::new(self));
-        List::open_fed((key, item), number, feed)
-            .map_err(|error| format!("left out: {}: {}", entry.title, error.problem))
+        List::open_fed((key, item), number, feed).map_err(|error| super::left_out(&error, &entry.title))
     }
 }
