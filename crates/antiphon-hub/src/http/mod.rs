@@ -83,7 +83,7 @@ pub struct Shared {
     /// Codes that let browsers in.
     pub join_codes: JoinCodes,
     /// Browsers on their way in.
-    pub door: browser::Door,
+    pub arrivals: browser::Arrivals,
     handshakes: Semaphore,
     sources: Arc<Semaphore>,
 }
@@ -113,7 +113,7 @@ impl Shared {
             code: Mutex::new(None),
             calibrating: sync::Mutex::new(()),
             join_codes,
-            door: browser::Door::new(),
+            arrivals: browser::Arrivals::new(),
             handshakes,
             sources,
         }
