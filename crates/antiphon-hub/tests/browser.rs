@@ -1,5 +1,6 @@
 //! Browsers as speakers, as a browser meets the hub: over WebSockets.
 
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -22,6 +23,13 @@ use tungstenite::client::IntoClientRequest;
 use tungstenite::{Message, WebSocket};
 
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A connection over which a page speaks.
+trait Stream: Read + Write + std::fmt::Debug {}
+
+impl<T: Read + Write + std::fmt::Debug> Stream for T {}
+
+type Socket = WebSocket<Box<dyn Stream>>;
 
 struct House {
     dir: TempDir,
@@ -71,26 +79,27 @@ fn options(dir: &Path, listen: SocketAddr) -> HubOptions {
     }
 }
 
-fn socket(at: SocketAddr, path: &str, origin: Option<&str>) -> Result<WebSocket<TcpStream>, String> {
+fn socket(at: SocketAddr, path: &str, origin: Option<&str>) -> Result<Socket, String> {
     let stream = TcpStream::connect(at).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    upgraded(stream, at, path, origin)
+    upgraded(Box::new(stream), "ws", at, path, origin)
 }
 
 fn upgraded(
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
+    scheme: &str,
     at: SocketAddr,
     path: &str,
     origin: Option<&str>,
-) -> Result<WebSocket<TcpStream>, String> {
-    let mut request = format!("ws://{at}{path}").into_client_request().unwrap();
+) -> Result<Socket, String> {
+    let mut request = format!("{scheme}://{at}{path}").into_client_request().unwrap();
     if let Some(origin) = origin {
         request.headers_mut().insert("origin", origin.parse().unwrap());
     }
     tungstenite::client(request, stream).map(|(socket, _)| socket).map_err(|error| error.to_string())
 }
 
-fn say<T: serde::Serialize>(socket: &mut WebSocket<TcpStream>, message: &T) {
+fn say<T: serde::Serialize>(socket: &mut Socket, message: &T) {
     socket.send(Message::text(String::from_utf8(json::write(message)).unwrap())).unwrap();
 }
 
@@ -109,7 +118,7 @@ fn hello(name: &str, codecs: &[Codec]) -> Hello {
 
 /// A page that has joined.
 struct Page {
-    socket: WebSocket<TcpStream>,
+    socket: Socket,
     welcome: Welcome,
     ticket: String,
 }
@@ -132,12 +141,7 @@ impl Page {
         )
     }
 
-    fn join_on(
-        mut socket: WebSocket<TcpStream>,
-        code: Option<&str>,
-        key: u8,
-        hello: Hello,
-    ) -> Result<Self, BrowserReply> {
+    fn join_on(mut socket: Socket, code: Option<&str>, key: u8, hello: Hello) -> Result<Self, BrowserReply> {
         say(
             &mut socket,
             &BrowserRequest::Join { code: code.map(Into::into), key: format!("{key:02x}").repeat(32) },
@@ -179,7 +183,7 @@ impl Page {
         self.socket.send(Message::text(String::from_utf8(text).unwrap())).unwrap();
     }
 
-    fn clock(&self, house: &House) -> WebSocket<TcpStream> {
+    fn clock(&self, house: &House) -> Socket {
         let mut clock = socket(house.hub.addr(), "/browser/clock", None).unwrap();
         say(
             &mut clock,
@@ -362,10 +366,6 @@ fn a_page_of_another_site_is_refused_and_the_hubs_own_is_not() {
     let at = house.hub.addr();
     for path in ["/browser", "/browser/clock"] {
         assert!(socket(at, path, Some("http://evil.example")).unwrap_err().contains("403"));
-        assert!(
-            socket(at, path, Some(&format!("https://{at}"))).unwrap_err().contains("403"),
-            "not over HTTPS"
-        );
         assert!(socket(at, path, Some(&format!("http://{at}"))).is_ok());
     }
 }
@@ -420,7 +420,7 @@ fn a_browser_that_does_not_read_loses_the_oldest_and_disturbs_nobody() {
     stuck.connect(&house.hub.addr().into()).unwrap();
     let stuck: TcpStream = stuck.into();
     stuck.set_read_timeout(Some(PATIENCE)).unwrap();
-    let stuck = upgraded(stuck, house.hub.addr(), "/browser", None).unwrap();
+    let stuck = upgraded(Box::new(stuck), "ws", house.hub.addr(), "/browser", None).unwrap();
     let mut stuck = Page::join_on(stuck, None, 1, hello("stuck", &[Codec::L24])).unwrap();
     let mut reader = Page::join(&house, None, 2, "reader").unwrap();
     let mut packets = 0;
@@ -453,4 +453,74 @@ fn a_browser_that_does_not_read_loses_the_oldest_and_disturbs_nobody() {
     }
     assert!(numbers.windows(2).all(|two| two[0] < two[1]), "in order");
     assert!(numbers.windows(2).any(|two| two[1] - two[0] > 50 * 120), "with a gap");
+}
+
+/// What the hub answers to a plain request.
+fn get(house: &House, path: &str) -> String {
+    let mut stream = TcpStream::connect(house.hub.addr()).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let host = house.hub.addr();
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    let _ = stream.read_to_string(&mut answer);
+    answer
+}
+
+#[test]
+fn pages_are_anybodys_to_read_allow_nothing_inline_and_lead_nowhere_else() {
+    let house = House::new();
+    for path in ["/", "/j"] {
+        let answer = get(&house, path);
+        // A program that was built without its page says so.
+        assert!(answer.starts_with("HTTP/1.1 200") || answer.contains("npm run build"), "{answer}");
+        let policy = answer.lines().find(|line| line.starts_with("content-security-policy:")).unwrap();
+        assert!(policy.contains("script-src 'self'") && !policy.contains("unsafe"), "{policy}");
+        assert!(answer.contains("x-content-type-options: nosniff"), "{answer}");
+    }
+    for path in
+        ["/../Cargo.toml", "/assets/../../build.rs", "/%2e%2e/build.rs", "/assets/none.js", "//etc/passwd"]
+    {
+        assert!(get(&house, path).starts_with("HTTP/1.1 404"), "{path}");
+    }
+}
+
+/// A connection that trusts the hub's own certificate and no other.
+fn encrypted(house: &House) -> (Box<dyn Stream>, SocketAddr) {
+    use rustls::pki_types::CertificateDer;
+    use rustls::pki_types::pem::PemObject;
+    let (port, fingerprint) = house.hub.https().unwrap();
+    assert_eq!(fingerprint.split(':').count(), 32);
+    let pem = std::fs::read(house.dir.path().join("state/https.pem")).unwrap();
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(&pem).unwrap()).unwrap();
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let at = SocketAddr::new(house.hub.addr().ip(), port);
+    let stream = TcpStream::connect(at).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let session = rustls::ClientConnection::new(config.into(), "localhost".try_into().unwrap()).unwrap();
+    (Box::new(rustls::StreamOwned::new(session, stream)), at)
+}
+
+#[test]
+fn a_browser_over_https_is_sealed_and_its_page_is_of_the_encrypted_hub_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = HubOptions { https: Some(0), ..options(dir.path(), "127.0.0.1:0".parse().unwrap()) };
+    let house = House { hub: HubDaemon::start(options).unwrap(), dir };
+    let (stream, at) = encrypted(&house);
+    let made = house.client().make_join_code(&JoinCodeRequest { valid_s: 60, address: None }).unwrap();
+    assert_eq!(made.https_url.unwrap(), format!("https://{at}/j#{}", made.code));
+    assert_eq!(made.fingerprint.as_deref(), house.hub.https().map(|(_, fingerprint)| fingerprint));
+    let socket = upgraded(stream, "wss", at, "/browser", Some(&format!("https://{at}"))).unwrap();
+    let page = Page::join_on(socket, Some(&made.code), 1, hello("phone", &[Codec::Opus])).unwrap();
+    let shown = house.speaker("phone").unwrap();
+    assert!(shown.sealed && shown.browser && shown.codec == Codec::Opus, "{shown:?}");
+    let (stream, at) = encrypted(&house);
+    let other = format!("http://{}", house.hub.addr());
+    assert!(upgraded(stream, "wss", at, "/browser", Some(&other)).is_err());
+    drop(page);
 }

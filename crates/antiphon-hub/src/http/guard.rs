@@ -13,7 +13,7 @@ use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::server::{Encrypted, Here, Peer};
+use super::server::{Here, Peer};
 use super::{Refused, Shared};
 
 /// Lets only connections from this machine pass, and only if they came for it by one of its names.
@@ -40,13 +40,9 @@ pub fn is_own_machine(peer: Peer, here: Here, headers: &HeaderMap) -> bool {
 /// Refuses what a page of another origin sends, on every address.
 pub async fn no_foreign_page(State(_): State<Arc<Shared>>, request: Request, next: Next) -> Response {
     let here = request.extensions().get::<Here>().map(|here| here.0.ip().to_canonical());
-    let scheme = match request.extensions().get::<Encrypted>() {
-        Some(Encrypted(true)) => "https://",
-        _ => "http://",
-    };
     match request.headers().get(header::ORIGIN).map(|origin| origin.to_str()) {
         None => next.run(request).await,
-        Some(Ok(origin)) if is_own_origin(origin, scheme, host_of(request.headers()), here) => {
+        Some(Ok(origin)) if is_own_origin(origin, host_of(request.headers()), here) => {
             next.run(request).await
         }
         Some(_) => refuse("a web page of another site may not talk to this hub"),
@@ -76,26 +72,8 @@ fn is_own_name(host: &str, here: Option<IpAddr>) -> bool {
     let bare = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
     match bare.parse::<IpAddr>() {
         Ok(ip) => ip.is_loopback() || Some(ip.to_canonical()) == here,
-        Err(_) => bare.eq_ignore_ascii_case("localhost") || is_machine_name(bare),
+        Err(_) => bare.eq_ignore_ascii_case("localhost"),
     }
-}
-
-/// Whether `name` is this machine's in the house: its bare host name, which no stranger's name service can answer for,
-/// or that in mDNS, which only the house's own network answers.
-fn is_machine_name(name: &str) -> bool {
-    let own = machine_name();
-    let bare =
-        name.split_once('.').map_or(name, |(bare, domain)| match domain.eq_ignore_ascii_case("local") {
-            true => bare,
-            false => "",
-        });
-    !own.is_empty() && bare.eq_ignore_ascii_case(&own)
-}
-
-/// Without its domain; empty where the system knows none.
-fn machine_name() -> String {
-    let name = nix::sys::utsname::uname().map(|names| names.nodename().to_string_lossy().into_owned());
-    name.unwrap_or_default().split('.').next().unwrap_or_default().to_owned()
 }
 
 fn without_port(host: &str) -> &str {
@@ -105,9 +83,11 @@ fn without_port(host: &str) -> &str {
     }
 }
 
-/// Whether a page of `origin` was itself served by this hub, under one of its own names.
-fn is_own_origin(origin: &str, scheme: &str, host: Option<&str>, here: Option<IpAddr>) -> bool {
-    let Some(origin) = origin.strip_prefix(scheme) else { return false };
+/// Whether a page of `origin` was itself served by this hub, under one of its own names. It names the port too, and
+/// each port speaks either HTTP or HTTPS.
+fn is_own_origin(origin: &str, host: Option<&str>, here: Option<IpAddr>) -> bool {
+    let origin = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
+    let Some(origin) = origin else { return false };
     host.is_some_and(|host| host.eq_ignore_ascii_case(origin)) && is_own_name(origin, here)
 }
 
@@ -136,28 +116,15 @@ mod tests {
     }
 
     #[test]
-    fn the_hub_answers_to_its_machines_own_name_bare_and_in_mdns() {
-        let own = machine_name();
-        for host in [own.clone(), format!("{own}:7755"), format!("{own}.local:7755")] {
-            assert!(is_own_name(&host, here()), "{host}");
-        }
-        for host in [format!("{own}.evil.example"), format!("{own}.local.evil.example"), format!("x{own}")] {
-            assert!(!is_own_name(&host, here()), "{host}");
-        }
-    }
-
-    #[test]
     fn only_a_page_of_the_hub_itself_passes() {
         let host = Some("127.0.0.1:7755");
-        assert!(is_own_origin("http://127.0.0.1:7755", "http://", host, here()));
-        assert!(is_own_origin("https://127.0.0.1:7755", "https://", host, here()));
-        for origin in ["http://evil.example", "https://127.0.0.1:7755", "null", "http://127.0.0.1:8000"] {
-            assert!(!is_own_origin(origin, "http://", host, here()), "{origin}");
+        assert!(is_own_origin("http://127.0.0.1:7755", host, here()));
+        assert!(is_own_origin("https://127.0.0.1:7755", host, here()));
+        for origin in ["http://evil.example", "https://127.0.0.1:7756", "null", "http://127.0.0.1:8000"] {
+            assert!(!is_own_origin(origin, host, here()), "{origin}");
         }
         // Rebound: name and origin agree, and neither is the hub's.
-        assert!(!is_own_origin("http://evil.example", "http://", Some("evil.example"), here()));
-        // Not downgraded: what came encrypted is of an encrypted page.
-        assert!(!is_own_origin("http://127.0.0.1:7755", "https://", host, here()));
+        assert!(!is_own_origin("http://evil.example", Some("evil.example"), here()));
     }
 
     #[test]

@@ -91,7 +91,7 @@ pub struct Shared {
     /// Codes that let browsers in.
     pub join_codes: JoinCodes,
     /// Browsers on their way in.
-    pub door: browser::Door,
+    pub arrivals: browser::Arrivals,
     /// What the hub does besides.
     pub desk: Desk,
     /// Where whatever changes is told to pages.
@@ -126,7 +126,7 @@ impl Shared {
             code: Mutex::new(None),
             calibrating: sync::Mutex::new(()),
             join_codes,
-            door: browser::Door::new(),
+            arrivals: browser::Arrivals::new(),
             desk: Desk::new(services),
             events: events::Events::new(),
             handshakes,

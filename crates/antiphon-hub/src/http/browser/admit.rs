@@ -45,12 +45,12 @@ pub struct Visitor {
 
 /// What is to be kept of those who were not let in.
 #[derive(Debug)]
-pub struct Door {
+pub struct Arrivals {
     arriving: Semaphore,
     guessers: Mutex<BTreeMap<IpAddr, Bucket>>,
 }
 
-impl Door {
+impl Arrivals {
     /// Nobody has come yet.
     pub fn new() -> Self {
         Self { arriving: Semaphore::new(MAX_ARRIVING), guessers: Mutex::default() }
@@ -74,7 +74,7 @@ type Refused = (JoinRefusal, String);
 /// Hears what a browser wants and answers it; who it is where it is let in.
 pub async fn admit(shared: &Shared, socket: &mut WebSocket, visitor: Visitor) -> Result<Visit, Ended> {
     // Closed only with the process.
-    let _place = shared.door.arriving.acquire().await.map_err(Ended::because)?;
+    let _place = shared.arrivals.arriving.acquire().await.map_err(Ended::because)?;
     let first = timeout(JOIN_TIMEOUT, socket.recv()).await;
     let judged = match first {
         Ok(Some(Ok(Message::Text(text)))) => judge(shared, text.as_bytes(), visitor),
@@ -107,7 +107,7 @@ fn judge(shared: &Shared, text: &[u8], visitor: Visitor) -> Result<Visit, Refuse
     };
     let key = identity::key_from_hex(&key).map_err(|error| bad(error.to_string()))?;
     let code = match code {
-        Some(code) => Some(check(&shared.door, &shared.join_codes, &code, visitor.peer.ip())?),
+        Some(code) => Some(check(&shared.arrivals, &shared.join_codes, &code, visitor.peer.ip())?),
         None if visitor.trusted => None,
         None => {
             let message =
@@ -121,12 +121,12 @@ fn judge(shared: &Shared, text: &[u8], visitor: Visitor) -> Result<Visit, Refuse
 }
 
 /// The id of a code that is good.
-fn check(door: &Door, codes: &JoinCodes, code: &str, from: IpAddr) -> Result<String, Refused> {
+fn check(arrivals: &Arrivals, codes: &JoinCodes, code: &str, from: IpAddr) -> Result<String, Refused> {
     let ask = "ask for a new link, or make one with `antiphon join` on the hub's machine";
     match codes.judge(super::codes::now_s(), code) {
         Judged::Good { id } => Ok(id),
         Judged::Expired => Err((JoinRefusal::Expired, format!("this join code has expired: {ask}"))),
-        Judged::Wrong if door.allow_wrong(from) => {
+        Judged::Wrong if arrivals.allow_wrong(from) => {
             Err((JoinRefusal::WrongCode, format!("there is no such join code: {ask}")))
         }
         Judged::Wrong => Err((
@@ -150,13 +150,13 @@ mod tests {
 
     #[test]
     fn wrong_codes_from_one_address_are_bounded_and_hinder_nobody_else() {
-        let door = Door::new();
+        let arrivals = Arrivals::new();
         let [a, b] = ["192.0.2.1", "192.0.2.2"].map(|text| text.parse::<IpAddr>().unwrap());
-        assert_eq!((0..20).filter(|_| door.allow_wrong(a)).count(), 10);
-        assert!(door.allow_wrong(b));
+        assert_eq!((0..20).filter(|_| arrivals.allow_wrong(a)).count(), 10);
+        assert!(arrivals.allow_wrong(b));
         for n in 0..2 * MAX_GUESSERS as u128 {
-            door.allow_wrong(std::net::Ipv6Addr::from(n).into());
+            arrivals.allow_wrong(std::net::Ipv6Addr::from(n).into());
         }
-        assert!(door.guessers.lock().unwrap().len() <= MAX_GUESSERS);
+        assert!(arrivals.guessers.lock().unwrap().len() <= MAX_GUESSERS);
     }
 }

@@ -30,7 +30,7 @@ use super::session::{Ended, Line};
 use super::{Shared, SharedState};
 use crate::media::{Joined, Lane, Media, Visit};
 
-pub use admit::Door;
+pub use admit::Arrivals;
 use admit::Visitor;
 use bucket::Bucket;
 pub use clock::upgrade as upgrade_clock;
