@@ -4,6 +4,7 @@
 #   make test     every test, and the independent check of the measurement
 #   make check    format, lints, laws, licences, documentation
 #   make rig      two Bluetooth speakers without radio: a real BlueZ, speakers that are programs  (ARGS=--list)
+#   make rig-alsa  two channels of one sound card, and two cards, in a kernel that has them  (ARGS=--short)
 #   make rig-short  a few of its scenarios, in their short form
 #   make bench-peers  Antiphon and Snapcast on two sinks of one sound server, both columns  (ARGS="--starts 2")
 #   make bench    the figures of docs/figures.md, measured on this machine       (minutes)
@@ -11,7 +12,7 @@
 ARGS ?=
 CARGO ?= cargo
 
-.PHONY: demo test test-slow cross-check check fmt bench bench-peers rig rig-short setup
+.PHONY: demo test test-slow cross-check check fmt bench bench-peers rig rig-alsa rig-short setup
 
 demo: setup
 	$(CARGO) run --locked --release --package antiphon-cli --bin antiphon -- demo $(ARGS)
@@ -58,6 +59,10 @@ bench-peers: setup
 rig: setup
 	$(CARGO) build --locked --release --quiet --package antiphon-cli --bin antiphon
 	rig/rig.sh --antiphon "$${CARGO_TARGET_DIR:-target}/release/antiphon" $(ARGS)
+
+rig-alsa: setup
+	$(CARGO) build --locked --release --quiet --package antiphon-cli --bin antiphon
+	rig/cards.sh --antiphon "$${CARGO_TARGET_DIR:-target}/release/antiphon" $(ARGS)
 
 # The short form, with the program that the tests have built: fails where a scenario failed, and says so where
 # the machine could not show it.
