@@ -4,6 +4,7 @@
 #   make test     every test, and the independent check of the measurement
 #   make check    format, lints, laws, licences, documentation
 #   make rig      two Bluetooth speakers without radio: a real BlueZ, speakers that are programs  (ARGS=--list)
+#   make rig-alsa  two channels of one sound card, and two cards, in a kernel that has them  (ARGS=--short)
 #   make rig-short  a few of its scenarios, in their short form
 #   make test-web  the page and the browser speaker: engine, types, the committed build, a real Chromium
 #   make bench-browser  two Chromiums as speakers on two sinks of one sound server  (ARGS="--seconds 30")
@@ -13,7 +14,7 @@
 ARGS ?=
 CARGO ?= cargo
 
-.PHONY: demo test test-web test-slow cross-check check fmt bench bench-browser bench-peers rig rig-short setup
+.PHONY: demo test test-web test-slow cross-check check fmt bench bench-browser bench-peers rig rig-alsa rig-short setup
 
 demo: setup
 	$(CARGO) run --locked --release --package antiphon-cli --bin antiphon -- demo $(ARGS)
@@ -75,6 +76,10 @@ bench-browser: setup
 rig: setup
 	$(CARGO) build --locked --release --quiet --package antiphon-cli --bin antiphon
 	rig/rig.sh --antiphon "$${CARGO_TARGET_DIR:-target}/release/antiphon" $(ARGS)
+
+rig-alsa: setup
+	$(CARGO) build --locked --release --quiet --package antiphon-cli --bin antiphon
+	rig/cards.sh --antiphon "$${CARGO_TARGET_DIR:-target}/release/antiphon" $(ARGS)
 
 # The short form, with the program that the tests have built: fails where a scenario failed, and says so where
 # the machine could not show it. Ten minutes hold the making of the kernel where no cache has it.

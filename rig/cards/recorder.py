@@ -47,11 +47,11 @@ class Recorder(threading.Thread):
                 self.marks.append((frames + waiting, now))
 
     def stop(self) -> np.ndarray:
-        """What was heard, a column a channel."""
+        """What was heard, a column a channel, in 16 bits."""
         self.done = True
         self.join(5.0)
         asound.snd_pcm_close(self.pcm)
-        return np.concatenate(self.blocks).reshape(-1, self.channels) / 32_768.0
+        return np.concatenate(self.blocks).reshape(-1, self.channels)
 
     def clock(self) -> tuple[float, float]:
         """The true instant (ns) of frame 0 and the length (ns) of a frame: the lower edge of what was read, since a

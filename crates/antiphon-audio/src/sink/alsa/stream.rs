@@ -15,10 +15,10 @@ use crate::alsa::{Setup, Trouble, Way, open};
 /// The silence at a start: claims are read for a third of it, and the rest is time to render.
 const LEAD: Span = Span::from_ms(36);
 
-/// Between the claims of a start, and how many there are: 12 ms, in which the counter of any card moves, and it is
-/// read soon after it has.
+/// For so long a start's claims are read, and so often: in that time the counter of any card moves, and it is read
+/// soon after it has.
+const LOOK_FOR: Span = Span::from_ms(12);
 const LOOK: Span = Span::from_us(250);
-const LOOKS: u32 = 48;
 
 /// The pause after a call without a reason.
 const PAUSE: Span = Span::from_ms(3);
@@ -148,7 +148,8 @@ impl Stream {
     /// The number of this start's first frame by the line that was known: the least of some claims.
     fn begun(&mut self) -> Result<Option<Frames>, Trouble> {
         let mut first: Option<Frames> = None;
-        for _ in 0..LOOKS {
+        let end = raw_now() + LOOK_FOR;
+        while raw_now() < end {
             sleep_until(raw_now() + LOOK);
             let claim = self.claim()?;
             if claim.state != State::Running {
