@@ -164,7 +164,7 @@ pub enum Standing {
     Maybe,
     /// It does once something has been done.
     NotYet,
-    /// It does with one more device.
+    /// It does with more devices.
     WithMore,
     /// It cannot.
     Cannot,

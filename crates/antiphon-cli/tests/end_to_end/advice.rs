@@ -178,7 +178,7 @@ fn a_measurement_becomes_a_fact_that_is_told_before_what_is_claimed() {
     let file = file.to_str().unwrap();
     let add = ["catalog", "add-measurement", "mi portable 3"];
     let how = ["--firmware", "2.18.10", "--conditions", "both at 1 m, from an Android phone"];
-    let (code, out, said) = run(&house, &[&add[..], &[&good, "--file", file], &how].concat());
+    let (code, out, said) = run(&house, &[&add[..], &[good.as_str(), "--file", file], &how].concat());
     assert!(code == Some(0) && out.is_empty() && said.contains("5 ms apart"), "{said}");
     assert_eq!(run(&house, &["catalog", "lint", file]).0, Some(0));
     let report = checked(&house, &["mi portable 3", "--with", file]);
@@ -187,9 +187,9 @@ fn a_measurement_becomes_a_fact_that_is_told_before_what_is_claimed() {
     assert_eq!((stereo.latency_ms, proof.evidence.as_str()), (Some(5.0), "measured"));
     assert!(proof.measured.unwrap()[2].contains("firmware 2.18.10; both at 1 m"));
     let bad = result(&house, "bad.json", "not_trustworthy", 100.0);
-    let (code, out, said) = run(&house, &[&add[..], &[&bad], &how].concat());
+    let (code, out, said) = run(&house, &[&add[..], &[bad.as_str()], &how].concat());
     assert!(code == Some(1) && out.is_empty() && said.contains("proves nothing"), "{said}");
-    let (code, out, said) = run(&house, &[&add[..], &[&good], &how].concat());
+    let (code, out, said) = run(&house, &[&add[..], &[good.as_str()], &how].concat());
     assert!(code == Some(0) && out.starts_with("[[fact]]") && said.contains("--file"), "{out}{said}");
     let (code, _, said) = run(&house, &[&add[..], &[file], &how].concat());
     assert!(code == Some(2) && said.contains("measure --json"), "{said}");
@@ -303,7 +303,7 @@ fn a_guide_that_was_left_is_taken_up_another_day() {
 
 /// What a phone records where the right speaker is `late` frames behind.
 fn recording(house: &House, name: &str, late: usize) -> String {
-    let track = house.path("track.wav");
+    let track = house.path(&format!("track-{name}"));
     house.order(&["signal", "measure", "-o", track.to_str().unwrap()]);
     let file = house.path(name);
     write_wav(&file, &one_microphone(&read_wav(&track).unwrap(), late, 1.0)).unwrap();
