@@ -30,6 +30,7 @@ export const join = {
     connecting: "connecting …",
     connected: (hub: string) => (hub ? `connected to ${hub}` : "connected"),
     lost: "lost, trying again by itself",
+    full: "the hub has no place at the moment, trying again by itself",
   },
   state: {
     idle: "nothing plays at the moment",
@@ -55,6 +56,6 @@ export const join = {
     bad_message: "The hub did not understand this browser. Load the page again.",
     unknown: "The hub does not let this device in.",
   },
-  noCode: "This link carries no code. Type it here, or scan the QR code again.",
+  noCode: "This link carries no code. Type it here, or scan the QR code again. On the hub's own machine none is needed.",
   noAudio: "This browser cannot play: it has no Web Audio.",
 };

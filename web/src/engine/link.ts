@@ -16,8 +16,8 @@ export interface LinkEvents {
 export type LinkState =
   | { kind: "connecting" }
   | { kind: "connected" }
-  /** Lost, and tried again by itself. */
-  | { kind: "lost" }
+  /** Lost, or the hub has no place (or has heard too many wrong codes): tried again by itself. */
+  | { kind: "lost"; full: boolean }
   /** A person has to act. */
   | { kind: "refused"; code: RefusalCode; message: string };
 
@@ -38,6 +38,8 @@ const RETRY: readonly [number, number][] = [
 ];
 /** A hub that answers nothing for this long is given up. */
 const PATIENCE_MS = 5_000;
+/** A hub without a place is not asked four times a second. */
+const FULL_MS = 10_000;
 
 export class Link {
   private session: WebSocket | undefined;
@@ -151,21 +153,21 @@ export class Link {
 
   /** MSG-6: after `full` a speaker tries again by itself; what else is refused, its person decides. */
   private refused(code: RefusalCode, message: string): void {
-    if (code === "full") return this.lose();
+    if (code === "full") return this.lose(FULL_MS);
     this.closed = true;
     this.drop();
     this.events.onState({ kind: "refused", code, message });
   }
 
-  private lose(): void {
+  private lose(atLeastMs = 0): void {
     this.drop();
     if (this.closed || this.retry !== undefined) return;
     const nowMs = performance.now();
     this.lostAt ??= nowMs;
     const awayMs = nowMs - this.lostAt;
     const wait = RETRY.findLast(([from]) => awayMs >= from)?.[1] ?? 250;
-    this.retry = setTimeout(() => this.connect(), wait);
-    this.events.onState({ kind: "lost" });
+    this.retry = setTimeout(() => this.connect(), Math.max(wait, atLeastMs));
+    this.events.onState({ kind: "lost", full: atLeastMs > 0 });
   }
 
   private drop(): void {

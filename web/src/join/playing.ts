@@ -102,7 +102,8 @@ function kept(): number {
 
 function connectionOf(view: View): string {
   if (view.link.kind === "connected") return words.link.connected(view.hubName);
-  return view.link.kind === "lost" ? words.link.lost : words.link.connecting;
+  if (view.link.kind === "lost") return view.link.full ? words.link.full : words.link.lost;
+  return words.link.connecting;
 }
 
 function soundOf(view: View): string {
