@@ -125,7 +125,7 @@ export const t = {
     plot: "Between the earliest and the latest speaker, over the last three minutes",
     plotSaid: (now: string, least: string, most: string): string => `At present ${now}; of late between ${least} and ${most}.`,
     plotEmpty: "The curve begins when music plays.",
-    zone: "together below",
+    zone: "together",
   },
 
   health: {
@@ -448,7 +448,7 @@ export const t = {
     access: "Devices that may control",
     accessLead: "The hub's own machine always may. Others are let in by six digits.",
     accessMake: "Let a device in",
-    accessAs: "It may",
+    accessAs: "That device",
     accessOpen: (url: string): string => `On that device, open ${url} and type`,
     accessOpenHere: "On that device, open this page and type",
     accessExpires: (seconds: number): string => `Good for one device and ${age(seconds)}.`,
