@@ -31,6 +31,12 @@ mod status;
 
 mod settings;
 
+mod access;
+
+mod group;
+
+mod service;
+
 mod instruments;
 
 mod load;
@@ -102,7 +108,8 @@ fn work(verb: Verb) -> Result<Exit, Failure> {
         Verb::Miio(args) => miio::run(&args),
         Verb::Doctor(args) => doctor::run(&args),
         Verb::Catalog(args) => advice::catalog(&args),
-        Verb::Access(args) => settings::access(&args),
+        Verb::Access(args) => access::run(&args),
+        Verb::Group(args) => group::run(&args),
         Verb::Impair(args) => instruments::impair(args),
         Verb::Witness(args) => instruments::witness(args),
         Verb::Load(args) => load::run(args),

@@ -1,11 +1,21 @@
 //! The control port: HTTP and WebSockets.
 //!
-//! Speakers reach `/session` from anywhere and prove who they are there. Everything else is for
-//! this machine alone until access codes exist: see [`guard`].
+//! Speakers reach `/session` from anywhere and prove who they are there. Everything else is for this machine,
+//! and for whom it has let in: see [`guard`].
 
 mod server;
 
 mod guard;
+
+mod roles;
+
+mod access;
+
+mod tries;
+
+mod lan;
+
+mod problem;
 
 mod requests;
 
@@ -15,6 +25,10 @@ mod session;
 
 mod source;
 
+mod groups;
+
+mod metrics;
+
 pub mod events;
 
 use std::net::SocketAddr;
@@ -22,10 +36,9 @@ use std::sync::{Arc, Mutex};
 
 use antiphon_api::{ErrorBody, ErrorCode, json};
 use antiphon_base::ClockId;
-use antiphon_proto::session::PairingCode;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, header};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, patch, post, put};
@@ -35,6 +48,8 @@ use crate::media::Media;
 use crate::state::Store;
 
 pub use events::watch_status;
+pub use guard::Grant;
+pub use problem::Refused;
 pub use server::serve;
 
 /// Longest body of a request: the longest real one is under 200 bytes.
@@ -64,8 +79,12 @@ pub struct Shared {
     pub clock_id: ClockId,
     /// Address and port of control and media.
     pub listen: SocketAddr,
-    /// The code that pairs the next speaker.
-    pub code: Mutex<Option<PairingCode>>,
+    /// This machine's names in its network.
+    pub names: Vec<String>,
+    /// The code that lets the next speaker, browser or machine in.
+    pub code: Mutex<Option<access::Code>>,
+    /// Who comes in, and who tried.
+    pub door: access::Door,
     /// Calibrations are changed one after the other: disk and speakers must agree on which was last.
     pub calibrating: sync::Mutex<()>,
     /// Where whatever changes is told to pages.
@@ -86,6 +105,7 @@ impl Shared {
     ) -> Self {
         let handshakes = Semaphore::new(MAX_HANDSHAKES);
         let sources = Arc::new(Semaphore::new(MAX_SOURCES));
+        let names = lan::names(store.identity().speaker_id(), listen.port());
         Self {
             media,
             store,
@@ -93,7 +113,9 @@ impl Shared {
             open,
             clock_id,
             listen,
+            names,
             code: Mutex::new(None),
+            door: access::Door::new(),
             calibrating: sync::Mutex::new(()),
             events: events::Events::new(),
             handshakes,
@@ -106,7 +128,12 @@ type SharedState = axum::extract::State<Arc<Shared>>;
 
 /// Every address of the hub.
 pub fn router(shared: Arc<Shared>) -> Router {
-    let for_this_machine = Router::new()
+    let api = Router::new()
+        .route("/me", get(access::me))
+        .route("/login", post(access::login))
+        .route("/logout", post(access::logout))
+        .route("/access", get(access::list).post(access::offer))
+        .route("/access/{id}", delete(access::revoke))
         .route("/status", get(requests::status))
         .route("/transport", post(requests::transport))
         .route("/speakers/{name}", patch(requests::set_speaker))
@@ -122,42 +149,27 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .route("/pairing-code", post(requests::pairing_code))
         .route("/source", get(source::upgrade))
         .route("/events", get(events::upgrade))
-        .layer(DefaultBodyLimit::max(MAX_BODY))
-        .layer(from_fn(guard::this_machine_only));
+        .route("/groups", get(groups::list))
+        .route("/groups/{name}", put(groups::put).delete(groups::remove))
+        .route("/groups/{name}/use", post(groups::use_roles))
+        .route("/openapi.json", get(requests::openapi))
+        .layer(DefaultBodyLimit::max(MAX_BODY));
+    let guarded = Router::new()
+        .nest("/api/v1", api)
+        .route("/metrics", get(metrics::read))
+        .layer(from_fn_with_state(shared.clone(), guard::admit));
     Router::new()
-        .nest("/api/v1", for_this_machine)
+        .merge(guarded)
         .route("/session", get(session::upgrade))
         .route("/healthz", get(requests::health))
         .fallback(not_found)
         .layer(from_fn_with_state(shared.clone(), guard::no_foreign_page))
+        .layer(from_fn(problem::tell_all))
         .with_state(shared)
 }
 
 async fn not_found() -> Refused {
     Refused(ErrorBody::new(ErrorCode::NotFound, "there is nothing at this address of the hub"))
-}
-
-/// An error as an HTTP answer.
-#[derive(Debug)]
-pub struct Refused(pub ErrorBody);
-
-impl IntoResponse for Refused {
-    fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.0.code.http_status());
-        (status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), Json(self.0)).into_response()
-    }
-}
-
-impl From<ErrorBody> for Refused {
-    fn from(error: ErrorBody) -> Self {
-        Self(error)
-    }
-}
-
-impl From<crate::media::Stalled> for Refused {
-    fn from(stalled: crate::media::Stalled) -> Self {
-        Self(ErrorBody::new(ErrorCode::Busy, stalled.to_string()))
-    }
 }
 
 /// A value as a JSON answer that nothing caches.
