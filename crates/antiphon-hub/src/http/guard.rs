@@ -258,16 +258,16 @@ mod tests {
             Ok(()) => 200,
             Err(answer) => answer.status().as_u16(),
         };
-        use AccessRole::{Admin, Control, Listen, None};
+        use AccessRole::{Admin, Control, Listen, None as Nobody};
         for (role, expected) in
-            [(None, [401, 401, 401]), (Listen, [200, 403, 403]), (Control, [200, 200, 403])]
+            [(Nobody, [401, 401, 401]), (Listen, [200, 403, 403]), (Control, [200, 200, 403])]
         {
             let asked = [("GET", "/api/v1/status"), ("POST", "/api/v1/transport"), ("GET", "/api/v1/access")];
             assert_eq!(asked.map(|(method, path)| status(role, false, method, path)), expected, "{role}");
         }
         assert_eq!(status(Admin, false, "GET", "/api/v1/access"), 200);
-        assert_eq!(status(None, false, "POST", "/api/v1/login"), 200);
-        for role in [None, Listen, Control, Admin] {
+        assert_eq!(status(Nobody, false, "POST", "/api/v1/login"), 200);
+        for role in [Nobody, Listen, Control, Admin] {
             assert_ne!(status(role, false, "GET", "/api/v1/forgotten"), 200);
             assert_ne!(status(role, false, "DELETE", "/api/v1/status"), 200);
         }

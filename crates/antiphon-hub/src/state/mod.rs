@@ -248,7 +248,8 @@ fn lock(dir: &Path) -> Result<Flock<File>, HubError> {
 }
 
 fn identity(path: &Path) -> Result<Identity, HubError> {
-    let parse = |text: &str| Identity::from_hex(text.trim()).map_err(|_| "it is not 64 hex digits".to_owned());
+    let parse =
+        |text: &str| Identity::from_hex(text.trim()).map_err(|_| "it is not 64 hex digits".to_owned());
     if let Some(identity) = files::load(path, parse)? {
         return Ok(identity);
     }
