@@ -5,11 +5,12 @@
 
 use antiphon_proto::session::Codec;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::text;
 
 /// How sure the measurement was. One that is not to be trusted cannot be stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CalibrationGrade {
     /// Its stated uncertainty holds.
@@ -28,7 +29,7 @@ impl std::fmt::Display for CalibrationGrade {
 }
 
 /// What the correction holds for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CalibrationMethod {
     /// The place of the microphone: the ways from the speakers to it are part of the correction.
@@ -38,7 +39,7 @@ pub enum CalibrationMethod {
 }
 
 /// One speaker's correction, in a [`CalibrationRequest`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SpeakerCalibration {
     /// A connected speaker.
@@ -61,7 +62,7 @@ pub struct SpeakerCalibration {
 ///
 /// What was in force before is kept as the previous one, for undoing. A correction equal to the one
 /// in force replaces it, so that a check can add that it is verified.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CalibrationRequest {
     /// One entry a speaker; others keep what they have.
@@ -72,14 +73,14 @@ pub struct CalibrationRequest {
 }
 
 /// Answer to `GET`, `PUT` and `DELETE /api/v1/calibration`.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct CalibrationReply {
     /// Every speaker with a calibration, connected or not, by name.
     pub speakers: Vec<NamedCalibration>,
 }
 
 /// A speaker and its calibration.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct NamedCalibration {
     /// Lasting identity of the speaker, 32 hex digits.
     pub id: String,
@@ -90,7 +91,7 @@ pub struct NamedCalibration {
 }
 
 /// The calibration in force for a speaker.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct CalibrationStatus {
     /// Added to the user's delay, in microseconds.
     pub delay_us: i64,
@@ -118,11 +119,12 @@ pub struct CalibrationStatus {
 }
 
 /// What stood between the measuring program and the air.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CalibratedThrough {
     /// How the speaker's media were encoded.
     #[serde(with = "text")]
+    #[schema(value_type = String)]
     pub codec: Codec,
     /// Its output, in its own words.
     pub output: String,
@@ -135,7 +137,7 @@ pub struct CalibratedThrough {
 
 /// The link that a calibration was measured through. A loudspeaker's delay is another after each start,
 /// by more than a calibration is worth.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CalibratedLink {
     /// The link's codec, in its own words.

@@ -4,15 +4,25 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use ureq::SendBody;
+use ureq::http::header::AUTHORIZATION;
+use ureq::http::{HeaderValue, Request};
+use ureq::middleware::MiddlewareNext;
 
+use crate::access::{
+    ACCESS_COOKIE, AccessCodeReply, AccessCodeRequest, AccessList, AccessRole, LoginRequest, Me,
+};
 use crate::address::HubAddress;
 use crate::browser::{JoinCodeReply, JoinCodeRequest, JoinCodes};
 use crate::calibration::{CalibrationReply, CalibrationRequest};
-use crate::control::{LatencyRequest, PairingCodeReply, SpeakerPatch, TransportRequest};
+use crate::control::{Health, LatencyRequest, PairingCodeReply, SpeakerPatch, TransportRequest};
 use crate::error::{ErrorBody, ErrorCode};
+use crate::groups::{Group, GroupRequest, GroupUsed};
 use crate::jobs::UploadReply;
 use crate::library::LibraryReply;
 use crate::queue::{QueueAdd, QueuePatch, QueueReply};
+use crate::source::SourceCommand;
+use crate::source_link::SourceLink;
 use crate::status::{ProgrammeStatus, SpeakerStatus, Status};
 
 /// A hub on this machine answers in milliseconds; after this it is not there.
@@ -53,23 +63,44 @@ impl ApiError {
 }
 
 /// A client of one hub. Connections are kept and shared by its clones.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Client {
     hub: HubAddress,
     agent: ureq::Agent,
+    token: Option<String>,
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The token stays out of logs.
+        write!(f, "Client({}, token: {})", self.hub, self.token.is_some())
+    }
 }
 
 impl Client {
     /// A client of the hub at `hub`; nothing is sent yet.
     pub fn new(hub: HubAddress) -> Self {
+        Self::with_token(hub, None)
+    }
+
+    /// A client that shows the hub a token with each request: what a machine needs that is not the hub's own.
+    pub fn with_token(hub: HubAddress, token: Option<String>) -> Self {
+        let bearer = token.as_ref().and_then(|token| HeaderValue::from_str(&format!("Bearer {token}")).ok());
+        let show = move |mut request: Request<SendBody>, next: MiddlewareNext| {
+            if let Some(bearer) = &bearer {
+                request.headers_mut().insert(AUTHORIZATION, bearer.clone());
+            }
+            next.handle(request)
+        };
         let config = ureq::Agent::config_builder()
             .timeout_connect(Some(CONNECT_TIMEOUT))
             .timeout_global(Some(REQUEST_TIMEOUT))
             .http_status_as_error(false)
             .max_redirects(0)
             .proxy(None)
+            .middleware(show)
             .build();
-        Self { hub, agent: config.into() }
+        Self { hub, agent: config.into(), token }
     }
 
     /// Where the hub is.
@@ -242,20 +273,127 @@ impl Client {
         self.read(answer)
     }
 
+    /// Opens a player's link; `open` is a [`SourceCommand::Open`].
+    ///
+    /// # Errors
+    /// [`ApiError::Unreachable`] where no hub answers, [`ApiError::Refused`] where it will not.
+    pub fn source(&self, open: &SourceCommand) -> Result<SourceLink, ApiError> {
+        SourceLink::connect_as(&self.hub, self.token.as_deref(), open)
+    }
+
+    /// What this client may do.
+    ///
+    /// # Errors
+    /// See [`ApiError`].
+    pub fn me(&self) -> Result<Me, ApiError> {
+        self.read(self.agent.get(self.url("me")).call())
+    }
+
+    /// Asks for a code that lets one browser, machine or speaker in.
+    ///
+    /// # Errors
+    /// [`ErrorCode::NotPermitted`] to whoever is no admin.
+    pub fn offer_access(&self, role: AccessRole) -> Result<AccessCodeReply, ApiError> {
+        let request = body(&AccessCodeRequest { role })?;
+        self.read(self.agent.post(self.url("access")).header(TYPE, JSON).send(request))
+    }
+
+    /// Logs this machine in as `name`; the token for [`Self::with_token`].
+    ///
+    /// # Errors
+    /// [`ErrorCode::NotPermitted`] for a wrong code, [`ErrorCode::TooMany`] after several of them.
+    pub fn login(&self, code: &str, name: &str) -> Result<String, ApiError> {
+        let request = body(&LoginRequest { code: code.to_owned(), name: name.to_owned() })?;
+        let answer = self.agent.post(self.url("login")).header(TYPE, JSON).send(request);
+        let answer = self.accepted(answer)?;
+        let cookies = answer.headers().get_all("set-cookie").iter().filter_map(|value| value.to_str().ok());
+        let token = cookies.filter_map(|cookie| cookie.split(';').next()?.split_once('='));
+        let token =
+            token.filter(|(name, _)| *name == ACCESS_COOKIE).map(|(_, token)| token.to_owned()).next();
+        token.ok_or_else(|| ApiError::nonsense("a login brought no token"))
+    }
+
+    /// Who was let in.
+    ///
+    /// # Errors
+    /// [`ErrorCode::NotPermitted`] to whoever is no admin.
+    pub fn access(&self) -> Result<AccessList, ApiError> {
+        self.read(self.agent.get(self.url("access")).call())
+    }
+
+    /// Throws somebody out.
+    ///
+    /// # Errors
+    /// [`ErrorCode::NotFound`] where nobody has this id.
+    pub fn revoke_access(&self, id: &str) -> Result<(), ApiError> {
+        let url = self.url(&format!("access/{}", percent_encoded(id)));
+        self.accepted(self.agent.delete(url).call()).map(drop)
+    }
+
+    /// The groups, by name.
+    ///
+    /// # Errors
+    /// See [`ApiError`].
+    pub fn groups(&self) -> Result<Vec<Group>, ApiError> {
+        self.read(self.agent.get(self.url("groups")).call())
+    }
+
+    /// Makes a group, or changes it.
+    ///
+    /// # Errors
+    /// [`ErrorCode::BadRequest`] for one that makes no sense.
+    pub fn put_group(&self, name: &str, group: &GroupRequest) -> Result<Group, ApiError> {
+        let url = self.url(&format!("groups/{}", percent_encoded(name)));
+        self.read(self.agent.put(url).header(TYPE, JSON).send(body(group)?))
+    }
+
+    /// Forgets a group.
+    ///
+    /// # Errors
+    /// [`ErrorCode::NotFound`] with the nearest names.
+    pub fn remove_group(&self, name: &str) -> Result<(), ApiError> {
+        let url = self.url(&format!("groups/{}", percent_encoded(name)));
+        self.accepted(self.agent.delete(url).call()).map(drop)
+    }
+
+    /// Gives a group's speakers its roles.
+    ///
+    /// # Errors
+    /// [`ErrorCode::NotFound`] with the nearest names.
+    pub fn use_group(&self, name: &str) -> Result<GroupUsed, ApiError> {
+        let url = self.url(&format!("groups/{}/use", percent_encoded(name)));
+        self.read(self.agent.post(url).send_empty())
+    }
+
+    /// Whether the hub runs, its media thread too.
+    ///
+    /// # Errors
+    /// See [`ApiError`].
+    pub fn health(&self) -> Result<Health, ApiError> {
+        self.read(self.agent.get(format!("http://{}/healthz", self.hub)).call())
+    }
+
     fn url(&self, path: &str) -> String {
         format!("http://{}/api/v1/{path}", self.hub)
     }
 
-    fn read<T: DeserializeOwned>(
-        &self,
-        answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
-    ) -> Result<T, ApiError> {
-        let mut answer = answer.map_err(|error| self.failed(error))?;
+    fn read<T: DeserializeOwned>(&self, answer: Result<Answer, ureq::Error>) -> Result<T, ApiError> {
+        let bytes = self.bytes(&mut self.accepted(answer)?)?;
+        serde_json::from_slice(&bytes).map_err(ApiError::nonsense)
+    }
+
+    fn bytes(&self, answer: &mut Answer) -> Result<Vec<u8>, ApiError> {
         let bytes = answer.body_mut().with_config().limit(MAX_ANSWER).read_to_vec();
-        let bytes = bytes.map_err(|error| self.failed(error))?;
+        bytes.map_err(|error| self.failed(error))
+    }
+
+    /// The answer, where it is a success.
+    fn accepted(&self, answer: Result<Answer, ureq::Error>) -> Result<Answer, ApiError> {
+        let mut answer = answer.map_err(|error| self.failed(error))?;
         if answer.status().is_success() {
-            return serde_json::from_slice(&bytes).map_err(ApiError::nonsense);
+            return Ok(answer);
         }
+        let bytes = self.bytes(&mut answer)?;
         match serde_json::from_slice::<ErrorBody>(&bytes) {
             Ok(error) => Err(ApiError::Refused(error)),
             Err(_) => Err(ApiError::Nonsense(format!("HTTP status {}", answer.status()))),
@@ -271,6 +409,8 @@ impl Client {
         ApiError::Unreachable { hub: self.hub.to_string(), why }
     }
 }
+
+type Answer = ureq::http::Response<ureq::Body>;
 
 const TYPE: &str = "content-type";
 const JSON: &str = "application/json";

@@ -3,11 +3,12 @@
 use antiphon_base::Role;
 use antiphon_proto::session::Codec;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::text;
 
 /// What to do with the programme.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TransportAction {
     /// Halt in place.
@@ -27,7 +28,7 @@ pub enum TransportAction {
 }
 
 /// Body of `POST /api/v1/transport`.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TransportRequest {
     /// What to do.
@@ -38,7 +39,7 @@ pub struct TransportRequest {
 }
 
 /// A place in the programme; of several tracks, in the one that is heard.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum SeekTo {
     /// Seconds from its beginning.
@@ -48,11 +49,12 @@ pub enum SeekTo {
 }
 
 /// Body of `PATCH /api/v1/speakers/{name}`: what is absent stays as it is.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SpeakerPatch {
     /// What it plays of the programme.
     #[serde(default, with = "text::option", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     pub role: Option<Role>,
     /// Volume in decibels, -100 to +12.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -68,11 +70,12 @@ pub struct SpeakerPatch {
     pub delay_us: Option<i64>,
     /// How its media are encoded.
     #[serde(default, with = "text::option", skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     pub codec: Option<Codec>,
 }
 
 /// Body of `PUT /api/v1/latency`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LatencyRequest {
     /// Time from a frame's dispatch to its presentation, in microseconds.
@@ -80,7 +83,7 @@ pub struct LatencyRequest {
 }
 
 /// Answer to `POST /api/v1/pairing-code`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PairingCodeReply {
     /// Six digits, good for one speaker.
     pub code: String,
@@ -89,7 +92,7 @@ pub struct PairingCodeReply {
 }
 
 /// Answer to `GET /healthz`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Health {
     /// Always `true`: a hub that is not well does not answer.
     pub ok: bool,

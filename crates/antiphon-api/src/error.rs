@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 use strsim::levenshtein;
+use utoipa::ToSchema;
 
 /// Why a request was not carried out, and whose turn it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorCode {
     /// The request makes no sense as it stands; asking again will not help.
@@ -13,6 +14,14 @@ pub enum ErrorCode {
     NotFound,
     /// The asker may not ask this.
     NotPermitted,
+    /// The asker is nobody yet: log in with a code.
+    LoginNeeded,
+    /// Nothing of this kind can be done at this address.
+    MethodNotAllowed,
+    /// The body is longer than the address takes.
+    TooLarge,
+    /// Asked too often; ask again later.
+    TooMany,
     /// It makes no sense in this state (nothing is playing, a name is taken); ask again later.
     Conflict,
     /// More than is taken; asking again will not help.
@@ -28,8 +37,12 @@ impl ErrorCode {
     pub const fn http_status(self) -> u16 {
         match self {
             Self::BadRequest => 400,
+            Self::LoginNeeded => 401,
             Self::NotPermitted => 403,
             Self::NotFound => 404,
+            Self::MethodNotAllowed => 405,
+            Self::TooLarge => 413,
+            Self::TooMany => 429,
             Self::Conflict => 409,
             Self::TooLarge => 413,
             Self::Busy => 503,
@@ -39,7 +52,7 @@ impl ErrorCode {
 }
 
 /// The body of every answer that is not a success: one sentence naming the thing and the remedy.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ErrorBody {
     /// What a program decides by.
     pub code: ErrorCode,
@@ -56,6 +69,17 @@ impl ErrorBody {
         Self { code, message: message.into(), nearest: Vec::new() }
     }
 
+    /// No group is called `name`; of `known` the nearest are suggested.
+    pub fn unknown_group<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
+        let nearest = nearest(name, known);
+        let hint = match nearest.as_slice() {
+            [] => "; there are none yet: make one with `antiphon group set NAME SPEAKER:ROLE...`".into(),
+            names => format!("; did you mean {}?", names.join(" or ")),
+        };
+        let message = format!("no group is called {name:?}{hint}");
+        Self { code: ErrorCode::NotFound, message, nearest }
+    }
+
     /// No speaker is called `name`; of `known` the nearest are suggested.
     pub fn unknown_speaker<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
         let nearest = nearest(name, known);
@@ -68,6 +92,29 @@ impl ErrorBody {
         let message = format!("no speaker is called {name:?}{hint}");
         Self { code: ErrorCode::NotFound, message, nearest }
     }
+}
+
+/// An error as RFC 9457 has it, with the fields of [`ErrorBody`] beside.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Problem {
+    /// `about:blank`: the status says what kind of problem it is.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The status in words.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// What a person reads.
+    pub detail: String,
+    /// What a program decides by; the same sentence again, for programs of before; and the nearest names.
+    #[serde(flatten)]
+    pub error: ErrorBody,
+}
+
+/// `error` as an answer with `status`, which is called `title`.
+pub fn problem(status: u16, title: &str, error: ErrorBody) -> Problem {
+    let (kind, detail) = ("about:blank".to_owned(), error.message.clone());
+    Problem { kind, title: title.to_owned(), status, detail, error }
 }
 
 impl std::fmt::Display for ErrorBody {

@@ -1,11 +1,12 @@
 //! What `GET /api/v1/events` tells.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::status::Status;
 
 /// A message of the hub to a page. Others may come that this version does not know.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum EventMessage {
     /// The hub, the programme and every speaker: at most four a second, and when something has changed;

@@ -11,6 +11,12 @@ pub mod json;
 
 mod error;
 
+mod access;
+
+mod groups;
+
+pub mod openapi;
+
 mod status;
 
 mod control;
@@ -55,6 +61,10 @@ mod client;
 
 mod source_link;
 
+pub use access::{
+    ACCESS_COOKIE, AccessCodeReply, AccessCodeRequest, AccessEntry, AccessList, AccessRole, LoginRequest, Me,
+    ParseAccessRoleError,
+};
 pub use address::{DEFAULT_PORT, HubAddress, ParseHubAddressError};
 pub use antiphon_proto::session::{LinkState, LinkStats};
 pub use browser::{
@@ -68,8 +78,9 @@ pub use client::{ApiError, Client};
 pub use control::{
     Health, LatencyRequest, PairingCodeReply, SeekTo, SpeakerPatch, TransportAction, TransportRequest,
 };
-pub use error::{ErrorBody, ErrorCode};
+pub use error::{ErrorBody, ErrorCode, Problem, problem};
 pub use events::EventMessage;
+pub use groups::{Group, GroupKind, GroupMember, GroupRequest, GroupUsed};
 pub use jobs::{Job, JobKind, JobRequest, JobResult, JobState, JobsReply, UploadQuery, UploadReply};
 pub use library::{LibraryFile, LibraryFolder, LibraryQuery, LibraryReply, SignalReport};
 pub use local::{LocalReply, LocalRequest};

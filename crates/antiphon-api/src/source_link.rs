@@ -4,6 +4,9 @@ use std::io::ErrorKind;
 use std::net::TcpStream;
 use std::time::Duration;
 
+use tungstenite::client::IntoClientRequest;
+use tungstenite::http::HeaderValue;
+use tungstenite::http::header::AUTHORIZATION;
 use tungstenite::protocol::WebSocketConfig;
 use tungstenite::{Bytes, Message, WebSocket};
 
@@ -40,6 +43,14 @@ impl SourceLink {
     /// # Errors
     /// [`ApiError::Unreachable`] where no hub answers, [`ApiError::Refused`] where it will not.
     pub fn connect(hub: &HubAddress, open: &SourceCommand) -> Result<Self, ApiError> {
+        Self::connect_as(hub, None, open)
+    }
+
+    /// The same from a machine that was let in by `token`.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    pub fn connect_as(hub: &HubAddress, token: Option<&str>, open: &SourceCommand) -> Result<Self, ApiError> {
         let unreachable =
             |error: std::io::Error| ApiError::Unreachable { hub: hub.to_string(), why: error.to_string() };
         let addr = hub.resolve().map_err(unreachable)?;
@@ -48,9 +59,13 @@ impl SourceLink {
         stream.set_read_timeout(Some(CONNECT_TIMEOUT)).map_err(unreachable)?;
         stream.set_write_timeout(Some(WRITE_TIMEOUT)).map_err(unreachable)?;
         let config = WebSocketConfig::default().max_message_size(Some(MAX_NOTICE));
-        let url = format!("ws://{hub}/api/v1/source");
-        let (socket, _) =
-            tungstenite::client::client_with_config(url, stream, Some(config)).map_err(refused_upgrade)?;
+        let mut request =
+            format!("ws://{hub}/api/v1/source").into_client_request().map_err(ApiError::nonsense)?;
+        if let Some(bearer) = token.and_then(|token| HeaderValue::from_str(&format!("Bearer {token}")).ok()) {
+            request.headers_mut().insert(AUTHORIZATION, bearer);
+        }
+        let (socket, _) = tungstenite::client::client_with_config(request, stream, Some(config))
+            .map_err(refused_upgrade)?;
         let channels = match open {
             SourceCommand::Open { channels, .. } => *channels,
             _ => 1,

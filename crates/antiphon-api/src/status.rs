@@ -3,6 +3,7 @@
 use antiphon_base::Role;
 use antiphon_proto::session::{Codec, LinkStats};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::calibration::CalibrationStatus;
 use crate::text;
@@ -12,7 +13,7 @@ use crate::text;
 pub const STATUS_SCHEMA: u32 = 1;
 
 /// The answer to `GET /api/v1/status` and the output of `antiphon status --json`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Status {
     /// [`STATUS_SCHEMA`].
     pub schema: u32,
@@ -25,7 +26,7 @@ pub struct Status {
 }
 
 /// The hub itself.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct HubStatus {
     /// Its name, as DNS-SD shows it.
     pub name: String,
@@ -44,7 +45,7 @@ pub struct HubStatus {
 }
 
 /// Where a programme stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ProgrammeState {
     /// No source.
@@ -76,7 +77,7 @@ impl std::fmt::Display for ProgrammeState {
 }
 
 /// A track's place in what a player plays.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TrackPlace {
     /// From 1.
     pub number: u32,
@@ -85,7 +86,7 @@ pub struct TrackPlace {
 }
 
 /// What is playing.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct ProgrammeStatus {
     /// Where it stands.
     pub state: ProgrammeState,
@@ -110,7 +111,7 @@ pub struct ProgrammeStatus {
 }
 
 /// One connected speaker, as the hub sees it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct SpeakerStatus {
     /// Lasting identity, 32 hex digits.
     pub id: String,
@@ -127,9 +128,11 @@ pub struct SpeakerStatus {
     pub streaming: bool,
     /// What it plays of the programme.
     #[serde(with = "text")]
+    #[schema(value_type = String)]
     pub role: Role,
     /// How its media are encoded.
     #[serde(with = "text")]
+    #[schema(value_type = String)]
     pub codec: Codec,
     /// Volume, in decibels, its calibration apart.
     pub gain_db: f32,
@@ -153,6 +156,7 @@ pub struct SpeakerStatus {
     pub calibration: Option<CalibrationStatus>,
     /// The link to its loudspeaker, where its program is not the loudspeaker (Bluetooth), as it last said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
     pub link: Option<LinkStats>,
     /// Milliseconds since it was last heard of.
     pub silent_ms: u64,
@@ -163,7 +167,7 @@ pub struct SpeakerStatus {
 }
 
 /// What a speaker was sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub struct SentCounts {
     /// Media packets, those sent again included.
     pub packets: u64,
@@ -177,7 +181,7 @@ pub struct SentCounts {
 }
 
 /// What a speaker says of itself once a second. Absent numbers are not known yet.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct SpeakerReport {
     /// `idle`, `buffering`, `playing`, `stopped`, `failed`.
     pub state: String,
@@ -220,7 +224,7 @@ pub struct SpeakerReport {
 }
 
 /// Fates of a speaker's media packets since its program started.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub struct PacketCounts {
     /// Arrived, and played or held for playing.
     pub received: u64,

@@ -12,10 +12,12 @@ use antiphon_net::impair::{Blackout, Delay, Jitter, Loss};
 use antiphon_proto::session::Codec;
 use clap::{ArgAction, Parser, Subcommand};
 
+use crate::access::AccessArgs;
 use crate::advice::{CatalogArgs, CheckArgs, ExplainArgs, GuideArgs};
 use crate::bluetooth::BluetoothArgs;
 use crate::demo::DemoArgs;
 use crate::doctor::DoctorArgs;
+use crate::group::GroupArgs;
 use crate::lab::{CalibrateArgs, MeasureArgs, SignalArgs};
 use crate::miio::MiioArgs;
 use crate::pair::PairArgs;
@@ -116,8 +118,11 @@ pub enum Verb {
     /// The speakers that are known: listed, checked, added to
     Catalog(CatalogArgs),
 
-    /// Show a code that pairs one speaker on another machine
-    Access(HubOnlyArgs),
+    /// Show a code that lets a browser, another machine or its speaker in; list who was let in, throw out
+    Access(AccessArgs),
+
+    /// Groups of speakers: a stereo pair, all of the house; their roles set at once
+    Group(GroupArgs),
 
     /// Make any phone a speaker: a link, or a QR code, that its browser opens
     Join(JoinArgs),
@@ -586,6 +591,9 @@ mod tests {
             "antiphon queue",
             "antiphon queue add --now abc song.flac --hub 127.0.0.1:7755",
             "antiphon hub --music /srv/music --music /home/anna/Music",
+            "antiphon access --role listen --hub 10.0.0.1:7755",
+            "antiphon access --use 123456",
+            "antiphon group set den desk:left tv:right --kind stereo",
             "antiphon play a.flac b.mp3 music list.m3u --shuffle --repeat --left desk --right tv",
             "antiphon play a.flac --left desk --to tv:mono --latency 20ms",
             "antiphon impair --listen 127.0.0.1:9 --to 127.0.0.1:10 --delay 6ms/1ms --jitter wifi --loss 5%/20ms",

@@ -62,9 +62,11 @@ impl From<ApiError> for Failure {
             ApiError::Nonsense(_) => Exit::Failed,
             ApiError::Refused(body) => match body.code {
                 ErrorCode::NotFound => Exit::NotFound,
-                ErrorCode::NotPermitted => Exit::NotPermitted,
-                ErrorCode::BadRequest | ErrorCode::TooLarge => Exit::Usage,
-                ErrorCode::Conflict | ErrorCode::Busy | ErrorCode::Internal => Exit::Failed,
+                ErrorCode::NotPermitted | ErrorCode::LoginNeeded => Exit::NotPermitted,
+                ErrorCode::BadRequest | ErrorCode::MethodNotAllowed | ErrorCode::TooLarge => Exit::Usage,
+                ErrorCode::Conflict | ErrorCode::Busy | ErrorCode::TooMany | ErrorCode::Internal => {
+                    Exit::Failed
+                }
             },
         };
         let remedy = match exit {

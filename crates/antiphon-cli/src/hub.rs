@@ -5,13 +5,16 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use antiphon_api::Client;
 use antiphon_hub::{HubDaemon, HubHandle, HubOptions};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::args::HubArgs;
 use crate::exit::{Exit, Failure};
 use crate::members::{Manner, Members};
+use crate::service::Watchdog;
 use crate::services::HubServices;
-use crate::{dirs, members, services, signals, terminal};
+use crate::{dirs, members, service, services, signals, terminal};
 
 /// How often the hub looks whether it is asked to stop, or has failed.
 const LOOK: Duration = Duration::from_millis(50);
@@ -19,18 +22,22 @@ const LOOK: Duration = Duration::from_millis(50);
 /// Runs the hub until it is asked to stop.
 pub fn run(args: HubArgs) -> Result<Exit, Failure> {
     let stop = signals::stop_flag()?;
+    raise_limits();
     let bluetooth = !args.no_bluetooth;
     let options = options(args)?;
     let (name, open) = (options.name.clone(), options.open);
     let hub = HubDaemon::start(options)?;
     let how = match open {
         true => "OPEN: anybody in the network can listen and join",
-        false => "sealed; `antiphon access` pairs a speaker on another machine",
+        false => "sealed; `antiphon access` lets browsers and other machines in",
     };
     terminal::note(&format!("hub {name} listens at {}, {how}", hub.listen()));
     terminal::note(&pages(&hub));
     let mut speakers = if bluetooth { saved_speakers(&hub, open) } else { None };
+    service::ready(&format!("{name} at {}", hub.listen()));
+    let mut watchdog = Watchdog::new(Client::new(hub.addr().into()));
     while !stop.load(Ordering::Acquire) {
+        watchdog.look();
         if let Some(failure) = speakers.as_mut().and_then(Members::failure) {
             terminal::note(&failure.message);
         }
@@ -42,9 +49,17 @@ pub fn run(args: HubArgs) -> Result<Exit, Failure> {
         std::thread::sleep(LOOK);
     }
     terminal::note("stopping");
+    service::stopping();
     drop(speakers);
     hub.stop();
     Ok(Exit::Ok)
+}
+
+/// A full hub has more connections than a process may have files open by default.
+fn raise_limits() {
+    if let Ok((_, most)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, most, most);
+    }
 }
 
 /// The saved Bluetooth speakers, in this program. A hub serves others without them just as well.

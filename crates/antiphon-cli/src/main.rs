@@ -35,7 +35,12 @@ mod status;
 
 mod settings;
 
+mod access;
 mod join;
+
+mod group;
+
+mod service;
 
 mod instruments;
 
@@ -111,8 +116,9 @@ fn work(verb: Verb) -> Result<Exit, Failure> {
         Verb::Miio(args) => miio::run(&args),
         Verb::Doctor(args) => doctor::run(&args),
         Verb::Catalog(args) => advice::catalog(&args),
-        Verb::Access(args) => settings::access(&args),
         Verb::Join(args) => join::run(&args),
+        Verb::Access(args) => access::run(&args),
+        Verb::Group(args) => group::run(&args),
         Verb::Impair(args) => instruments::impair(args),
         Verb::Witness(args) => instruments::witness(args),
         Verb::Load(args) => load::run(args),

@@ -55,17 +55,6 @@ pub fn ctl(args: &CtlArgs) -> Result<Exit, Failure> {
     say(&programme.state.to_string())
 }
 
-/// Shows a pairing code.
-pub fn access(args: &HubOnlyArgs) -> Result<Exit, Failure> {
-    let reply = find::client(args.hub.as_ref())?.pairing_code()?;
-    terminal::note(&format!(
-        "On the speaker's machine: antiphon speaker --code {} (good for one speaker, for {} minutes)",
-        reply.code,
-        reply.expires_s.div_ceil(60)
-    ));
-    say(&reply.code)
-}
-
 fn set(at: &HubOnlyArgs, name: &str, patch: &SpeakerPatch) -> Result<Exit, Failure> {
     let speaker = find::client(at.hub.as_ref())?.set_speaker(name, patch)?;
     let muted = if speaker.muted { ", muted" } else { "" };

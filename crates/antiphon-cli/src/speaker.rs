@@ -10,7 +10,7 @@ use antiphon_speaker::{AgentConfig, AgentError};
 use crate::args::SpeakerArgs;
 use crate::exit::{Exit, Failure};
 use crate::members::{Manner, Members};
-use crate::{dirs, members, signals};
+use crate::{dirs, members, service, signals};
 
 /// How often a stop, or the end of a speaker, is looked for.
 const LOOK: Duration = Duration::from_millis(50);
@@ -22,6 +22,7 @@ pub fn run(args: SpeakerArgs) -> Result<Exit, Failure> {
     }
     let config = config(args)?;
     let stop = signals::stop_flag()?;
+    service::ready(&format!("{} looks for its hub", config.name));
     match antiphon_speaker::run(config, stop) {
         Ok(()) => Ok(Exit::Ok),
         Err(error @ AgentError::Refused(_)) => Err(Failure::new(Exit::NotPermitted, error.to_string())),
@@ -42,6 +43,7 @@ fn run_pair(name: &str, args: SpeakerArgs) -> Result<Exit, Failure> {
     };
     let stop = signals::stop_flag()?;
     let mut running = Members::start(&pair.member, &[], &manner)?;
+    service::ready(name);
     while !stop.load(Ordering::Acquire) {
         if let Some(failure) = running.failure() {
             return Err(failure);

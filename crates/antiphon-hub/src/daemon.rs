@@ -260,11 +260,14 @@ fn teller(events: Events) -> Tell {
     })
 }
 
-/// Writes each change of settings down.
+/// Writes changes of settings down, those that came while it wrote together: a volume that is being turned
+/// changes more often than a slow disk writes.
 async fn keep_settings(store: Arc<Store>, mut events: mpsc::Receiver<Event>) {
-    while let Some(Event::Settings(id, name, settings)) = events.recv().await {
-        let store = store.clone();
-        let written = tokio::task::spawn_blocking(move || store.set(id, &name, settings)).await;
+    let mut changes = Vec::new();
+    while events.recv_many(&mut changes, EVENTS).await > 0 {
+        let (store, changes) = (store.clone(), std::mem::take(&mut changes));
+        let settings = changes.into_iter().map(|Event::Settings(id, name, settings)| (id, name, settings));
+        let written = tokio::task::spawn_blocking(move || store.set_all(settings)).await;
         if let Ok(Err(error)) = written {
             tracing::error!("settings are not kept: {error}");
         }

@@ -101,7 +101,7 @@ impl Stage {
             first_frame: 0,
             pace: SourcePace::Stored,
         };
-        let link = SourceLink::connect(self.client.hub(), &open)?;
+        let link = self.client.source(&open)?;
         Ok(Performance { stage: self, link, feed, channels, sent: false, over: false })
     }
 }

@@ -86,8 +86,10 @@ impl Reach {
     }
 
     fn client(&self) -> Result<Option<Client>, Failure> {
-        let Some(hub) = self.named.clone().or_else(find::on_this_machine) else { return Ok(None) };
-        let client = Client::new(hub);
+        let named = self.named.clone().map(find::named);
+        let Some(client) = named.or_else(|| find::on_this_machine().map(Client::new)) else {
+            return Ok(None);
+        };
         if let Some(latency) = self.latency {
             client.set_latency(latency.as_ns() / 1_000)?;
         }

@@ -129,7 +129,7 @@ impl Stream {
         keys: Option<Keys>,
         stop: Arc<AtomicBool>,
     ) -> Result<Self, Failure> {
-        let link = SourceLink::connect(client.hub(), &open)?;
+        let link = client.source(&open)?;
         let targets = match &open {
             SourceCommand::Open { targets, .. } => targets.clone(),
             _ => Vec::new(),
@@ -427,7 +427,7 @@ impl Stream {
             (*duration_frames, *first_frame) = (info.frames.map(|frames| frames.0), begin.0);
         }
         self.channels = usize::from(info.channels.max(1));
-        self.link = SourceLink::connect(self.client.hub(), &self.open)?;
+        self.link = self.client.source(&self.open)?;
         self.link.track(&tracks::told(&track))?;
         self.tracks.restart(track);
         (self.ended, self.failure, self.turn) = (false, None, None);
@@ -553,7 +553,7 @@ impl Stream {
             if let SourceCommand::Open { first_frame, .. } = &mut self.open {
                 *first_frame = begin.0;
             }
-            self.link = SourceLink::connect(self.client.hub(), &self.open)?;
+            self.link = self.client.source(&self.open)?;
         }
         if self.place.state == ProgrammeState::Paused {
             self.pause_new_programme()?;

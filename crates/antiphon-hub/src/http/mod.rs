@@ -1,11 +1,21 @@
 //! The control port: HTTP and WebSockets.
 //!
-//! Speakers reach `/session` from anywhere and prove who they are there. Everything else is for
-//! this machine alone until access codes exist: see [`guard`].
+//! Speakers reach `/session` from anywhere and prove who they are there. Everything else is for this machine,
+//! and for whom it has let in: see [`guard`].
 
 mod server;
 
 mod guard;
+
+mod roles;
+
+mod access;
+
+mod tries;
+
+mod lan;
+
+mod problem;
 
 mod requests;
 
@@ -19,7 +29,10 @@ mod browser;
 
 mod pages;
 
+mod groups;
 mod services;
+
+mod metrics;
 
 pub mod events;
 
@@ -28,10 +41,9 @@ use std::sync::{Arc, Mutex};
 
 use antiphon_api::{ErrorBody, ErrorCode, json};
 use antiphon_base::ClockId;
-use antiphon_proto::session::PairingCode;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, header};
 use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, patch, post, put};
@@ -43,6 +55,8 @@ use crate::state::{JoinCodes, Store};
 use services::Desk;
 
 pub use events::watch_status;
+pub use guard::Grant;
+pub use problem::Refused;
 pub use server::{Entrance, places, serve};
 pub use services::MAX_UPLOAD;
 
@@ -84,8 +98,12 @@ pub struct Shared {
     pub listen: SocketAddr,
     /// The encrypted page, where it is served.
     pub https: Option<Https>,
-    /// The code that pairs the next speaker.
-    pub code: Mutex<Option<PairingCode>>,
+    /// This machine's names in its network.
+    pub names: Vec<String>,
+    /// The code that lets the next speaker, browser or machine in.
+    pub code: Mutex<Option<access::Code>>,
+    /// Who comes in, and who tried.
+    pub door: access::Door,
     /// Calibrations are changed one after the other: disk and speakers must agree on which was last.
     pub calibrating: sync::Mutex<()>,
     /// Codes that let browsers in.
@@ -115,6 +133,7 @@ impl Shared {
     ) -> Self {
         let handshakes = Semaphore::new(MAX_HANDSHAKES);
         let sources = Arc::new(Semaphore::new(MAX_SOURCES));
+        let names = lan::names(store.identity().speaker_id(), listen.port());
         Self {
             media,
             store,
@@ -123,7 +142,9 @@ impl Shared {
             clock_id,
             listen,
             https,
+            names,
             code: Mutex::new(None),
+            door: access::Door::new(),
             calibrating: sync::Mutex::new(()),
             join_codes,
             arrivals: browser::Arrivals::new(),
@@ -139,7 +160,12 @@ type SharedState = axum::extract::State<Arc<Shared>>;
 
 /// Every address of the hub.
 pub fn router(shared: Arc<Shared>) -> Router {
-    let for_this_machine = Router::new()
+    let api = Router::new()
+        .route("/me", get(access::me))
+        .route("/login", post(access::login))
+        .route("/logout", post(access::logout))
+        .route("/access", get(access::list).post(access::offer))
+        .route("/access/{id}", delete(access::revoke))
         .route("/status", get(requests::status))
         .route("/transport", post(requests::transport))
         .route("/speakers/{name}", patch(requests::set_speaker))
@@ -160,41 +186,26 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .merge(services::playing())
         .merge(services::working())
         .route("/events", get(events::upgrade))
-        .layer(DefaultBodyLimit::max(MAX_BODY))
-        .layer(from_fn(guard::this_machine_only));
+        .route("/groups", get(groups::list))
+        .route("/groups/{name}", put(groups::put).delete(groups::remove))
+        .route("/groups/{name}/use", post(groups::use_roles))
+        .route("/openapi.json", get(requests::openapi))
+        .layer(DefaultBodyLimit::max(MAX_BODY));
+    let guarded = Router::new()
+        .nest("/api/v1", api)
+        .route("/metrics", get(metrics::read))
+        .layer(from_fn_with_state(shared.clone(), guard::admit));
     Router::new()
-        .nest("/api/v1", for_this_machine)
+        .merge(guarded)
         .route("/session", get(session::upgrade))
         .route("/browser", get(browser::upgrade))
         .route("/browser/clock", get(browser::upgrade_clock))
         .route("/healthz", get(requests::health))
         .fallback(pages::serve)
         .layer(from_fn_with_state(shared.clone(), guard::no_foreign_page))
+        .layer(from_fn(problem::tell_all))
         .layer(map_response(pages::secured))
         .with_state(shared)
-}
-
-/// An error as an HTTP answer.
-#[derive(Debug)]
-pub struct Refused(pub ErrorBody);
-
-impl IntoResponse for Refused {
-    fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.0.code.http_status());
-        (status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), Json(self.0)).into_response()
-    }
-}
-
-impl From<ErrorBody> for Refused {
-    fn from(error: ErrorBody) -> Self {
-        Self(error)
-    }
-}
-
-impl From<crate::media::Stalled> for Refused {
-    fn from(stalled: crate::media::Stalled) -> Self {
-        Self(ErrorBody::new(ErrorCode::Busy, stalled.to_string()))
-    }
 }
 
 /// A value as a JSON answer that nothing caches.

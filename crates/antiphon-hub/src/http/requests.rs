@@ -1,28 +1,40 @@
 //! Requests that are answered once.
 
-use std::sync::PoisonError;
-
 use antiphon_api::{
-    ErrorBody, ErrorCode, Health, HubStatus, LatencyRequest, PairingCodeReply, ProgrammeStatus,
+    AccessRole, ErrorBody, ErrorCode, Health, HubStatus, LatencyRequest, PairingCodeReply, ProgrammeStatus,
     STATUS_SCHEMA, SpeakerPatch, SpeakerStatus, Status, TransportRequest, json,
 };
 use antiphon_base::Span;
-use antiphon_net::{Clock, Warp};
-use antiphon_proto::session::PairingCode;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
 
-use super::{Json, Refused, Shared, SharedState, calibration};
+use tokio::time::{Duration, timeout};
+
+use super::{Json, Refused, Shared, SharedState, access, calibration};
 use crate::convert;
 use crate::media::Stalled;
 use crate::options::{HubError, MAX_LATENCY, MIN_LATENCY};
-use crate::state::random_bytes;
 
 type Answer<T> = Result<Json<T>, Refused>;
 
-/// `GET /healthz`
-pub async fn health() -> Json<Health> {
-    Json(Health { ok: true })
+/// The engine takes an errand in microseconds; after this it does not run.
+const ALIVE: Duration = Duration::from_secs(2);
+
+/// `GET /healthz`: also of the media thread, for whoever would start the hub anew.
+pub async fn health(State(shared): SharedState) -> Answer<Health> {
+    match timeout(ALIVE, shared.media.ask(|_| ())).await {
+        Ok(Ok(())) => Ok(Json(Health { ok: true })),
+        Ok(Err(stalled)) => Err(stalled.into()),
+        Err(_) => Err(Stalled.into()),
+    }
+}
+
+/// `GET /api/v1/openapi.json`
+pub async fn openapi() -> Response {
+    let json = HeaderValue::from_static("application/json");
+    ([(header::CONTENT_TYPE, json)], antiphon_api::openapi::document()).into_response()
 }
 
 /// `GET /api/v1/status`
@@ -79,15 +91,8 @@ pub async fn pairing_code(State(shared): SharedState) -> Answer<PairingCodeReply
         let message = "this hub is open: speakers join it without a code";
         return Err(ErrorBody::new(ErrorCode::Conflict, message).into());
     }
-    let random = random_bytes().map_err(|error| ErrorBody::new(ErrorCode::Internal, error.to_string()))?;
-    let now = Clock::new(Warp::default()).now();
-    let code = PairingCode::new(now, u64::from_le_bytes(random));
-    let reply = PairingCodeReply {
-        code: code.digits(now).unwrap_or_default().to_owned(),
-        expires_s: code.expires_at().saturating_since(now).as_s_f64().max(0.0) as u64,
-    };
-    *shared.code.lock().unwrap_or_else(PoisonError::into_inner) = Some(code);
-    Ok(Json(reply))
+    let (code, expires_s) = access::new_code(&shared, AccessRole::None)?;
+    Ok(Json(PairingCodeReply { code, expires_s }))
 }
 
 fn hub_status(shared: &Shared, uptime: Span, latency: Span) -> HubStatus {

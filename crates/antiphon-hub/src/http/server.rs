@@ -1,7 +1,8 @@
 //! Accepts connections, within limits.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::{Extension, Router};
@@ -14,9 +15,13 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
 
-/// Connections at once: the hub's 512 sessions, as many clocks of browsers as there are likely to be, and room for
-/// requests, players and newcomers.
-const MAX_CONNECTIONS: usize = 896;
+/// Connections at once: the hub's 512 sessions, as many clocks of browsers as there are likely to be, 256 pages that
+/// listen, and room for requests, players and newcomers.
+const MAX_CONNECTIONS: usize = 1_152;
+
+/// Of these, what one other machine may hold: a rack of speakers may be one machine, and half of the places stay
+/// free for others.
+const MAX_OF_ONE: usize = 512;
 
 /// A connection that has not said what it wants after this is not one of ours. On the slowest
 /// network a request's headers take one round trip.
@@ -53,22 +58,74 @@ pub struct Entrance {
 }
 
 /// Places for connections; all entrances share them.
-pub fn places() -> Arc<Semaphore> {
-    Arc::new(Semaphore::new(MAX_CONNECTIONS))
+#[derive(Debug, Clone)]
+pub struct Places {
+    all: Arc<Semaphore>,
+    peers: Peers,
+}
+
+/// As many as there are.
+pub fn places() -> Places {
+    Places { all: Arc::new(Semaphore::new(MAX_CONNECTIONS)), peers: Peers::default() }
 }
 
 /// Serves `router` at `entrance`, until cancelled.
-pub async fn serve(entrance: Entrance, router: Router, places: Arc<Semaphore>) {
+pub async fn serve(entrance: Entrance, router: Router, places: Places) {
     loop {
         // The semaphore is never closed, so a place always comes.
-        let Ok(place) = places.clone().acquire_owned().await else { return };
+        let Ok(place) = places.all.clone().acquire_owned().await else { return };
         match entrance.listener.accept().await {
-            Ok((stream, peer)) => {
-                tokio::spawn(connection(stream, peer, router.clone(), entrance.tls.clone(), place));
-            }
+            Ok((stream, peer)) => match places.peers.enter(peer.ip().to_canonical()) {
+                Some(seat) => {
+                    tokio::spawn(connection(
+                        stream,
+                        peer,
+                        router.clone(),
+                        entrance.tls.clone(),
+                        (place, seat),
+                    ));
+                }
+                None => tracing::debug!("{peer} has as many connections as one machine may have"),
+            },
             Err(error) => {
                 tracing::warn!("a connection was not accepted: {error}");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// How many connections each other machine holds.
+#[derive(Debug, Clone, Default)]
+struct Peers(Arc<Mutex<BTreeMap<IpAddr, usize>>>);
+
+impl Peers {
+    /// A place for one more connection of `peer`; `None` where it has all it may have.
+    fn enter(&self, peer: IpAddr) -> Option<Seat> {
+        let mut peers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = peers.entry(peer).or_insert(0);
+        if *held >= MAX_OF_ONE && !peer.is_loopback() {
+            return None;
+        }
+        *held += 1;
+        Some(Seat { peers: self.clone(), peer })
+    }
+}
+
+/// One connection's place among those of its machine.
+#[derive(Debug)]
+struct Seat {
+    peers: Peers,
+    peer: IpAddr,
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut peers = self.peers.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(held) = peers.get_mut(&self.peer) {
+            *held -= 1;
+            if *held == 0 {
+                peers.remove(&self.peer);
             }
         }
     }
@@ -79,7 +136,7 @@ async fn connection(
     peer: SocketAddr,
     router: Router,
     tls: Option<TlsAcceptor>,
-    _place: OwnedSemaphorePermit,
+    _place: (OwnedSemaphorePermit, Seat),
 ) {
     let Ok(here) = stream.local_addr() else { return };
     // Control messages are small and wanted at once.
@@ -111,5 +168,23 @@ async fn requests(
         .with_upgrades();
     if let Err(error) = served.await {
         tracing::debug!("the connection from {peer} ended: {error}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_machine_cannot_take_the_places_of_all() {
+        let (peers, one) = (Peers::default(), "10.0.0.9".parse().unwrap());
+        let mut held: Vec<_> = std::iter::from_fn(|| peers.enter(one)).collect();
+        assert_eq!(held.len(), MAX_OF_ONE);
+        assert!(peers.enter("10.0.0.8".parse().unwrap()).is_some());
+        held.pop();
+        held.extend(peers.enter(one));
+        assert_eq!(held.len(), MAX_OF_ONE, "a place that was given back");
+        drop(held);
+        assert!(peers.0.lock().unwrap().is_empty());
     }
 }

@@ -15,6 +15,7 @@ use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::response::Response;
 use tokio::time::{Duration, timeout};
 
+use super::access::Code;
 use super::{Shared, SharedState};
 use crate::media::{Joined, Media};
 use crate::state::{Store, random_bytes};
@@ -84,7 +85,7 @@ async fn serve(shared: &Arc<Shared>, mut socket: WebSocket) -> Result<(), Ended>
 /// What the handshake may look up.
 struct Known<'a> {
     store: &'a Store,
-    code: &'a mut Option<PairingCode>,
+    code: &'a mut Option<Code>,
 }
 
 impl Registry for Known<'_> {
@@ -93,7 +94,7 @@ impl Registry for Known<'_> {
     }
 
     fn code(&mut self) -> Option<&mut PairingCode> {
-        self.code.as_mut()
+        self.code.as_mut().map(|code| &mut code.pairing)
     }
 }
 

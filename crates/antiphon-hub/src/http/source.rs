@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use antiphon_api::{ErrorBody, ErrorCode, MAX_TARGETS, SourceCommand, SourceNotice, json};
+use axum::Extension;
 use axum::extract::State;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::response::Response;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::{Duration, timeout};
 
-use super::{Refused, Shared, SharedState};
+use super::{Grant, Refused, Shared, SharedState};
 use crate::convert;
 use crate::media::SourceOffer;
 
@@ -30,20 +31,29 @@ const OPEN_TIMEOUT: Duration = Duration::from_secs(5);
 const SEND_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// `GET /api/v1/source`
-pub async fn upgrade(State(shared): SharedState, upgrade: WebSocketUpgrade) -> Result<Response, Refused> {
+pub async fn upgrade(
+    State(shared): SharedState,
+    Extension(grant): Extension<Grant>,
+    upgrade: WebSocketUpgrade,
+) -> Result<Response, Refused> {
     let place =
         shared.sources.clone().try_acquire_owned().map_err(|_| {
             ErrorBody::new(ErrorCode::Busy, "too many players are connected; end one of them")
         })?;
     let upgrade = upgrade.max_message_size(MAX_MESSAGE).max_frame_size(MAX_MESSAGE);
     let upgrade = upgrade.read_buffer_size(READ_BUFFER);
-    Ok(upgrade.on_upgrade(move |socket| serve(shared, socket, place)))
+    Ok(upgrade.on_upgrade(move |socket| serve(shared, socket, grant, place)))
 }
 
-async fn serve(shared: Arc<Shared>, mut socket: WebSocket, _place: OwnedSemaphorePermit) {
+async fn serve(shared: Arc<Shared>, mut socket: WebSocket, grant: Grant, _place: OwnedSemaphorePermit) {
     let ended = match Link::open(&shared, &mut socket).await {
         Ok(mut link) => {
-            let ended = link.run(&shared, &mut socket).await;
+            let ended = tokio::select! {
+                ended = link.run(&shared, &mut socket) => ended,
+                () = grant.ended(&shared) => {
+                    Err(ErrorBody::new(ErrorCode::NotPermitted, "this machine may no longer play on the hub"))
+                }
+            };
             let number = link.number;
             // A hub that is stopping has closed it already.
             let _ = shared.media.tell(move |core| core.close_source(number));

@@ -3,7 +3,7 @@
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::options::HubError;
 
@@ -31,6 +31,64 @@ pub fn read(path: &Path) -> Result<Option<String>, HubError> {
         Err(error) if error.kind() == ErrorKind::InvalidData => Err(damaged("not text".into())),
         Err(error) => Err(failed("read", path)(error)),
     }
+}
+
+/// What `parse` makes of the file at `path`, or of the copy beside it where the file is damaged; `None` where
+/// there is no file. A damaged file is moved aside, and that is said.
+///
+/// # Errors
+/// Neither reads: both are left as they are.
+pub fn load<T>(path: &Path, parse: impl Fn(&str) -> Result<T, String>) -> Result<Option<T>, HubError> {
+    let at = |path: &Path| match read(path)? {
+        Some(text) => match parse(&text) {
+            Ok(value) => Ok(Some((text, value))),
+            Err(why) => Err(HubError::Damaged { path: path.to_owned(), why }),
+        },
+        None => Ok(None),
+    };
+    let copy = beside(path, "copy");
+    match at(path) {
+        Ok(None) => Ok(None),
+        Ok(Some((text, value))) => {
+            if !matches!(read(&copy), Ok(Some(kept)) if kept == text) {
+                replace(&copy, text.as_bytes())?;
+            }
+            Ok(Some(value))
+        }
+        Err(HubError::Damaged { why, .. }) if matches!(at(&copy), Ok(Some(_))) => {
+            let Some((text, value)) = at(&copy)? else { return Ok(None) };
+            set_aside(path, &text)?;
+            tracing::warn!(
+                "{} is damaged ({why}): the hub goes on with its copy, which is the last good state; \
+                 the damaged file is now {}",
+                path.display(),
+                beside(path, "damaged").display()
+            );
+            Ok(Some(value))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn set_aside(path: &Path, good: &str) -> Result<(), HubError> {
+    fs::rename(path, beside(path, "damaged")).map_err(failed("write", path))?;
+    replace(path, good.as_bytes())
+}
+
+/// [`replace`] for a file that [`load`] reads: its copy follows once it is on disk itself.
+///
+/// # Errors
+/// One of the two cannot be written.
+pub fn keep(path: &Path, contents: &[u8]) -> Result<(), HubError> {
+    replace(path, contents)?;
+    replace(&beside(path, "copy"), contents)
+}
+
+fn beside(path: &Path, what: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".");
+    name.push(what);
+    name.into()
 }
 
 /// Puts `contents` in the place of `path`: after a crash at any point there is the old file or the

@@ -1,8 +1,9 @@
 //! What outlives the hub's process: its key, whom it is paired with, how each speaker is set.
 //!
 //! Two files in the state directory: `hub.key` (the private key, 64 hex digits) and `hub.toml`
-//! (pairings with their secrets, settings, calibrations). Both are readable by their owner only, are replaced
-//! whole or not at all, and are never written over when they do not read.
+//! (pairings with their secrets, settings, calibrations, groups, who was let in). Both are readable by their
+//! owner only, are replaced whole or not at all, and have a copy beside them (`hub.toml.copy`): a file that is
+//! damaged is moved aside and its copy taken; without a copy it is never written over.
 
 pub mod files;
 
@@ -17,6 +18,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use antiphon_api::Group;
 use antiphon_base::SpeakerId;
 use antiphon_proto::session::{Identity, Pairing, PublicKey, Remembered, SpeakerSettings, Trim};
 use nix::fcntl::{Flock, FlockArg};
@@ -25,11 +27,17 @@ use crate::options::HubError;
 pub use calibration::{Calibration, Calibrations};
 pub use join_codes::{JoinCodes, Judged, KeptCode, MAX_CODES as MAX_JOIN_CODES};
 use record::Record;
-pub use record::parse_id;
+pub use record::{Access, parse_id};
 
 /// Most pairings, and most settings, that are kept: twice the speakers a hub can hold, so that
 /// speakers given away do not crowd out those in use.
 pub const MAX_REMEMBERED: usize = 1024;
+
+/// Most browsers and machines that are let in at once: a large household, several browsers each.
+pub const MAX_ACCESS: usize = 128;
+
+/// Most groups: more than anybody finds in a list.
+pub const MAX_GROUPS: usize = 64;
 
 /// The hub's memory. Cheap to share by reference; each change is on disk when the call returns.
 #[derive(Debug)]
@@ -50,11 +58,8 @@ impl Store {
         files::make_private_dir(dir)?;
         let lock = lock(dir)?;
         let path = dir.join("hub.toml");
-        let record = match files::read(&path)? {
-            Some(text) => Record::parse(&text)
-                .map_err(|why| HubError::Damaged { path: path.clone(), why: why.to_string() })?,
-            None => Record::default(),
-        };
+        let record = files::load(&path, |text| Record::parse(text).map_err(|why| why.to_string()))?;
+        let record = record.unwrap_or_default();
         Ok(Self { identity: identity(&dir.join("hub.key"))?, path, record: Mutex::new(record), _lock: lock })
     }
 
@@ -86,16 +91,21 @@ impl Store {
         })
     }
 
-    /// Remembers how a speaker is set.
+    /// Remembers how speakers are set.
     ///
     /// # Errors
-    /// The file cannot be written; the setting is then forgotten at the hub's end.
-    pub fn set(&self, id: SpeakerId, name: &str, settings: SpeakerSettings) -> Result<(), HubError> {
+    /// The file cannot be written; the settings are then forgotten at the hub's end.
+    pub fn set_all(
+        &self,
+        changes: impl IntoIterator<Item = (SpeakerId, String, SpeakerSettings)>,
+    ) -> Result<(), HubError> {
         self.change(|record| {
-            if record.settings.len() >= MAX_REMEMBERED && !record.settings.contains_key(&id) {
-                record.settings.pop_first();
+            for (id, name, settings) in changes {
+                if record.settings.len() >= MAX_REMEMBERED && !record.settings.contains_key(&id) {
+                    record.settings.pop_first();
+                }
+                record.settings.insert(id, (name, settings));
             }
-            record.settings.insert(id, (name.to_owned(), settings));
         })
     }
 
@@ -136,6 +146,77 @@ impl Store {
         })
     }
 
+    /// Everybody who was let in, the longest first.
+    pub fn access(&self) -> Vec<Access> {
+        self.record().access.clone()
+    }
+
+    /// Who has the token of this hash.
+    pub fn access_by_token(&self, token_sha256: &str) -> Option<Access> {
+        self.record().access.iter().find(|access| access.token_sha256 == token_sha256).cloned()
+    }
+
+    /// Whether somebody is still let in.
+    pub fn has_access(&self, id: &str) -> bool {
+        self.record().access.iter().any(|access| access.id == id)
+    }
+
+    /// Lets somebody in. Beyond [`MAX_ACCESS`] the one who was let in the longest ago is thrown out.
+    ///
+    /// # Errors
+    /// The file cannot be written; nobody was let in then.
+    pub fn let_in(&self, access: Access) -> Result<(), HubError> {
+        self.change(|record| {
+            record.access.push(access);
+            let excess = record.access.len().saturating_sub(MAX_ACCESS);
+            record.access.drain(..excess);
+        })
+    }
+
+    /// Throws somebody out; `false` where nobody has this id.
+    ///
+    /// # Errors
+    /// The file cannot be written; nothing has changed then.
+    pub fn throw_out(&self, id: &str) -> Result<bool, HubError> {
+        let mut found = false;
+        self.change(|record| {
+            let before = record.access.len();
+            record.access.retain(|access| access.id != id);
+            found = record.access.len() < before;
+        })?;
+        Ok(found)
+    }
+
+    /// Every group, by name.
+    pub fn groups(&self) -> Vec<Group> {
+        self.record().groups.values().cloned().collect()
+    }
+
+    /// Keeps a group; one of the same name is replaced.
+    ///
+    /// # Errors
+    /// There are [`MAX_GROUPS`] others (`Ok(false)`), or the file cannot be written.
+    pub fn put_group(&self, group: Group) -> Result<bool, HubError> {
+        let mut room = true;
+        self.change(|record| {
+            room = record.groups.len() < MAX_GROUPS || record.groups.contains_key(&group.name);
+            if room {
+                record.groups.insert(group.name.clone(), group);
+            }
+        })?;
+        Ok(room)
+    }
+
+    /// Forgets a group; `false` where none has this name.
+    ///
+    /// # Errors
+    /// The file cannot be written; nothing has changed then.
+    pub fn remove_group(&self, name: &str) -> Result<bool, HubError> {
+        let mut found = false;
+        self.change(|record| found = record.groups.remove(name).is_some())?;
+        Ok(found)
+    }
+
     fn change(&self, edit: impl FnOnce(&mut Record)) -> Result<(), HubError> {
         let mut record = self.record();
         let mut changed = record.clone();
@@ -143,7 +224,7 @@ impl Store {
         if changed == *record {
             return Ok(());
         }
-        files::replace(&self.path, changed.to_text().as_bytes())?;
+        files::keep(&self.path, changed.to_text().as_bytes())?;
         *record = changed;
         Ok(())
     }
@@ -175,12 +256,13 @@ fn lock(dir: &Path) -> Result<Flock<File>, HubError> {
 }
 
 fn identity(path: &Path) -> Result<Identity, HubError> {
-    if let Some(text) = files::read(path)? {
-        let damaged = || HubError::Damaged { path: path.to_owned(), why: "it is not 64 hex digits".into() };
-        return Identity::from_hex(text.trim()).map_err(|_| damaged());
+    let parse =
+        |text: &str| Identity::from_hex(text.trim()).map_err(|_| "it is not 64 hex digits".to_owned());
+    if let Some(identity) = files::load(path, parse)? {
+        return Ok(identity);
     }
     let identity = Identity::from_secret(random_bytes()?);
-    files::replace(path, format!("{}\n", identity.to_hex()).as_bytes())?;
+    files::keep(path, format!("{}\n", identity.to_hex()).as_bytes())?;
     Ok(identity)
 }
 
@@ -210,7 +292,7 @@ mod tests {
         let public = {
             let store = Store::open(dir.path()).unwrap();
             store.pair(pairing(1)).unwrap();
-            store.set(id, "desk", settings.clone()).unwrap();
+            store.set_all([(id, "desk".into(), settings.clone())]).unwrap();
             store.identity().public()
         };
         let store = Store::open(dir.path()).unwrap();
@@ -256,6 +338,74 @@ mod tests {
             assert!(said.contains(file) && said.contains("move it away"), "{said}");
             assert_eq!(std::fs::read_to_string(dir.path().join(file)).unwrap(), text);
         }
+    }
+
+    #[test]
+    fn a_file_cut_off_at_any_byte_is_replaced_by_its_copy_and_kept_aside() {
+        let dir = tempfile::tempdir().unwrap();
+        let id = SpeakerId([4; 16]);
+        let public = {
+            let store = Store::open(dir.path()).unwrap();
+            store.pair(pairing(1)).unwrap();
+            store
+                .set_all([(id, "desk".into(), SpeakerSettings { gain_db: -3.0, ..Default::default() })])
+                .unwrap();
+            store.identity().public()
+        };
+        for name in ["hub.toml", "hub.key"] {
+            let path = dir.path().join(name);
+            let whole = std::fs::read(&path).unwrap();
+            for cut in 0..whole.len() - 1 {
+                std::fs::write(&path, &whole[..cut]).unwrap();
+                let store = Store::open(dir.path()).unwrap();
+                assert_eq!(store.identity().public(), public, "{name} cut at {cut}");
+                assert_eq!(
+                    store.settings(id).map(|settings| settings.gain_db),
+                    Some(-3.0),
+                    "{name} cut at {cut}"
+                );
+                assert_eq!(store.pairing(&pairing(1).peer), Some(pairing(1)));
+                assert_eq!(std::fs::read(&path).unwrap(), whole);
+                let aside = std::fs::read(dir.path().join(format!("{name}.damaged"))).unwrap();
+                assert_eq!(aside, whole[..cut]);
+            }
+        }
+    }
+
+    #[test]
+    fn where_file_and_copy_are_damaged_the_hub_says_so_and_touches_neither() {
+        let dir = tempfile::tempdir().unwrap();
+        Store::open(dir.path()).unwrap().pair(pairing(1)).unwrap();
+        for name in ["hub.toml", "hub.toml.copy"] {
+            std::fs::write(dir.path().join(name), "version = 4\n").unwrap();
+        }
+        let said = Store::open(dir.path()).unwrap_err().to_string();
+        assert!(said.contains("hub.toml is damaged (it is cut off)"), "{said}");
+        assert_eq!(std::fs::read_to_string(dir.path().join("hub.toml")).unwrap(), "version = 4\n");
+    }
+
+    #[test]
+    fn who_was_thrown_out_is_not_let_in_again_and_the_list_is_bounded() {
+        let dir = tempfile::tempdir().unwrap();
+        let access = |n: usize| Access {
+            id: n.to_string(),
+            name: format!("phone {n}"),
+            role: antiphon_api::AccessRole::Listen,
+            since: 0,
+            token_sha256: format!("{n:064x}"),
+        };
+        {
+            let store = Store::open(dir.path()).unwrap();
+            store.let_in(access(1)).unwrap();
+            store.let_in(access(2)).unwrap();
+            assert!(store.throw_out("1").unwrap() && !store.throw_out("1").unwrap());
+        }
+        let store = Store::open(dir.path()).unwrap();
+        assert_eq!(store.access(), [access(2)]);
+        assert_eq!(store.access_by_token(&access(1).token_sha256), None);
+        store.record().access = (0..MAX_ACCESS).map(access).collect();
+        store.let_in(access(MAX_ACCESS)).unwrap();
+        assert_eq!((store.access().len(), store.access()[0].id.as_str()), (MAX_ACCESS, "1"));
     }
 
     #[test]

@@ -2,15 +2,22 @@
 
 use std::collections::BTreeMap;
 
+use antiphon_api::{AccessRole, Group};
 use antiphon_base::SpeakerId;
 use antiphon_proto::session::{Pairing, SpeakerSettings};
 use serde::{Deserialize, Serialize};
 
 use super::{Calibration, Calibrations, MAX_REMEMBERED, NewCalibration, Settings};
 
-/// The layout that this program writes. It also reads version 1, which had no calibrations, and 2, whose
-/// calibrations knew no links.
-const VERSION: u32 = 3;
+/// The layout that this program writes. It also reads version 1, which had no calibrations, 2, whose
+/// calibrations knew no links, and 3, which knew no groups, let in speakers only, and had no end mark.
+const VERSION: u32 = 4;
+
+/// The first version that ends with [`END`].
+const ENDS_SINCE: u32 = 4;
+
+/// The last line: a file without it was cut off, though what is left of it may well be TOML.
+const END: &str = "# This is the end of the file.";
 
 /// What the hub remembers.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -21,6 +28,26 @@ pub struct Record {
     pub settings: Settings,
     /// By identity.
     pub calibrations: BTreeMap<SpeakerId, Calibrations>,
+    /// Browsers and machines that were let in, in this order.
+    pub access: Vec<Access>,
+    /// By name.
+    pub groups: BTreeMap<String, Group>,
+}
+
+/// A browser or machine that was let in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Access {
+    /// To revoke it by.
+    pub id: String,
+    /// As it called itself.
+    pub name: String,
+    /// What it may do.
+    pub role: AccessRole,
+    /// Seconds since 1970 (UTC).
+    pub since: u64,
+    /// Of its token, which is kept nowhere: 64 hex digits.
+    pub token_sha256: String,
 }
 
 /// Why a text is no record.
@@ -32,6 +59,9 @@ pub enum RecordError {
     /// Written by a newer program.
     #[error("it is of version {0}, and this program knows version {VERSION}: update the program")]
     Version(u32),
+    /// It does not end as a file of its version ends.
+    #[error("it is cut off")]
+    CutOff,
     /// An identity is not 32 hex digits.
     #[error("{0:?} is no speaker identity")]
     Identity(String),
@@ -47,6 +77,10 @@ struct Text {
     speaker: Vec<SpeakerText>,
     #[serde(default)]
     calibrated: Vec<CalibratedText>,
+    #[serde(default)]
+    access: Vec<Access>,
+    #[serde(default)]
+    group: Vec<Group>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -83,9 +117,13 @@ impl Record {
 
     /// Reads a record.
     pub fn parse(text: &str) -> Result<Self, RecordError> {
+        let whole = text.trim_end().ends_with(END);
         let text: Text = toml::from_str(text)?;
         if !(1..=VERSION).contains(&text.version) {
             return Err(RecordError::Version(text.version));
+        }
+        if text.version >= ENDS_SINCE && !whole {
+            return Err(RecordError::CutOff);
         }
         let mut settings = BTreeMap::new();
         for speaker in text.speaker {
@@ -98,7 +136,8 @@ impl Record {
             calibrations
                 .extend(Calibrations::from_chain(speaker.name, speaker.calibration).map(|kept| (id, kept)));
         }
-        Ok(Self { pairings: text.paired, settings, calibrations })
+        let groups = text.group.into_iter().map(|group| (group.name.clone(), group)).collect();
+        Ok(Self { pairings: text.paired, settings, calibrations, access: text.access, groups })
     }
 
     /// The record as text.
@@ -115,9 +154,17 @@ impl Record {
             calibration: kept.chain().to_vec(),
         };
         let calibrated = self.calibrations.iter().map(calibrated).collect();
-        let text = Text { version: VERSION, paired: self.pairings.clone(), speaker, calibrated };
+        let text = Text {
+            version: VERSION,
+            paired: self.pairings.clone(),
+            speaker,
+            calibrated,
+            access: self.access.clone(),
+            group: self.groups.values().cloned().collect(),
+        };
         // Strings, numbers and tables of them only: TOML has a form for each.
-        toml::to_string(&text).expect("a record always has a text")
+        let text = toml::to_string(&text).expect("a record always has a text");
+        format!("{text}\n{END}\n")
     }
 }
 
@@ -131,6 +178,7 @@ pub fn parse_id(text: &str) -> Option<SpeakerId> {
 
 #[cfg(test)]
 mod tests {
+    use antiphon_api::{GroupKind, GroupMember};
     use antiphon_base::Role;
     use antiphon_proto::session::Identity;
 
@@ -149,6 +197,29 @@ mod tests {
             pairings: vec![Pairing { peer, psk: [9; 32], name: "K\u{fc}che \"2\"".into() }],
             settings: [(SpeakerId([7; 16]), ("desk".into(), settings))].into(),
             calibrations: [(SpeakerId([7; 16]), calibrations())].into(),
+            access: vec![Access {
+                id: "3f0a".into(),
+                name: "Anna's phone".into(),
+                role: AccessRole::Control,
+                since: 1_800_000_000,
+                token_sha256: "ab".repeat(32),
+            }],
+            groups: [("den".to_owned(), den())].into(),
+        }
+    }
+
+    fn den() -> Group {
+        let members = [("desk", Role::Left), ("tv", Role::Right)];
+        let member = |(speaker, role): (&str, Role)| GroupMember { speaker: speaker.into(), role };
+        Group { name: "den".into(), kind: GroupKind::Stereo, members: members.map(member).into() }
+    }
+
+    #[test]
+    fn a_record_that_is_cut_off_anywhere_is_no_record() {
+        let text = record().to_text();
+        for cut in 0..text.len() - 1 {
+            let Ok(rest) = std::str::from_utf8(&text.as_bytes()[..cut]) else { continue };
+            assert!(Record::parse(rest).is_err(), "at {cut}: {rest}");
         }
     }
 
@@ -161,10 +232,12 @@ mod tests {
 
     #[test]
     fn a_file_of_before_calibrations_is_read() {
-        let old = record().to_text().replace("version = 3", "version = 1");
+        let old = record().to_text().replace("version = 4", "version = 1");
         let old = &old[..old.find("[[calibrated]]").unwrap()];
         let read = Record::parse(old).unwrap();
-        assert_eq!(read, Record { calibrations: BTreeMap::new(), ..record() });
+        let since =
+            Record { calibrations: BTreeMap::new(), access: vec![], groups: BTreeMap::new(), ..record() };
+        assert_eq!(read, since);
         assert!(Record::parse("version = 0").is_err());
     }
 
@@ -173,7 +246,7 @@ mod tests {
         let text = record().to_text().replace("gain_db = -6.5", "gain_db = loud");
         let said = Record::parse(&text).unwrap_err().to_string();
         assert!(said.contains("line"), "{said}");
-        assert!(Record::parse("version = 4").unwrap_err().to_string().contains("version 4"));
+        assert!(Record::parse("version = 5").unwrap_err().to_string().contains("version 5"));
     }
 
     #[test]

@@ -2,4 +2,10 @@
 
 mod house;
 
+mod lan;
+
+mod access;
+
 mod events;
+
+mod groups;

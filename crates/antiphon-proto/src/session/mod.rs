@@ -25,7 +25,7 @@ pub use message::{
     Hello, HubMessage, LinkState, LinkStats, PacketCounters, Refusal, RefusalCode, SpeakerMessage,
     SpeakerSettings, SpeakerState, SpeakerStats, Welcome,
 };
-pub use pairing::{Pairing, PairingCode};
+pub use pairing::{Attempt, Pairing, PairingCode};
 pub use trim::{Remembered, Trim};
 
 /// The version of this protocol. [VER-1]

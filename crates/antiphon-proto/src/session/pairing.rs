@@ -41,6 +41,20 @@ pub const CODE_TRIES: u8 = 3;
 /// Digits of a code.
 pub const CODE_DIGITS: usize = 6;
 
+/// What became of a code that was said openly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attempt {
+    /// It was right, and is spent.
+    Right,
+    /// It was wrong.
+    Wrong {
+        /// Wrong tries that the code still stands.
+        left: u8,
+    },
+    /// No digits would have been right: used, void or expired.
+    Void,
+}
+
 /// The hub's pairing code: six digits, for one speaker, for ten minutes, void after three wrong tries.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PairingCode {
@@ -71,6 +85,21 @@ impl PairingCode {
     /// Wrong tries that it still stands.
     pub fn tries_left(&self) -> u8 {
         self.tries_left
+    }
+
+    /// Somebody says the digits openly, as a login does: a wrong try is counted, a right one spends the code.
+    pub fn attempt(&mut self, now: Timestamp<Hub>, digits: &str) -> Attempt {
+        match self.digits(now).map(|code| code == digits) {
+            None => Attempt::Void,
+            Some(true) => {
+                self.right();
+                Attempt::Right
+            }
+            Some(false) => {
+                self.wrong();
+                Attempt::Wrong { left: self.tries_left }
+            }
+        }
     }
 
     /// Somebody proved to know another code.
@@ -109,6 +138,20 @@ mod tests {
         let end = T0 + Span::from_s(600);
         assert!(code.digits(end - Span::from_ns(1)).is_some());
         assert_eq!(code.digits(end), None);
+    }
+
+    #[test]
+    fn a_code_said_openly_counts_as_one_proved() {
+        let mut code = PairingCode::new(T0, 123_456);
+        assert_eq!(code.attempt(T0, "123457"), Attempt::Wrong { left: 2 });
+        assert_eq!(code.attempt(T0, "123456"), Attempt::Right);
+        assert_eq!(code.attempt(T0, "123456"), Attempt::Void, "one use");
+        let mut code = PairingCode::new(T0, 123_456);
+        let lefts = [2, 1, 0].map(|left| Attempt::Wrong { left });
+        assert_eq!([(); 3].map(|()| code.attempt(T0, "000000")), lefts);
+        assert_eq!(code.attempt(T0, "123456"), Attempt::Void);
+        let mut code = PairingCode::new(T0, 123_456);
+        assert_eq!(code.attempt(T0 + CODE_LIFE, "123456"), Attempt::Void);
     }
 
     #[test]

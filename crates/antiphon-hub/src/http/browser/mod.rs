@@ -59,7 +59,7 @@ pub async fn upgrade(
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Response {
-    let trusted = guard::is_own_machine(peer, here, &headers);
+    let trusted = guard::needs_no_code(&shared, peer, here, &headers);
     let visitor = Visitor { peer: peer.0, encrypted: encrypted.0, trusted };
     let upgrade = upgrade.max_message_size(MAX_MESSAGE).max_frame_size(MAX_MESSAGE);
     let upgrade = upgrade.read_buffer_size(READ_BUFFER).write_buffer_size(WRITE_BUFFER);

@@ -9,13 +9,14 @@ mod shelf;
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::State;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::response::Response;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Duration, interval, timeout};
 
-use super::{Refused, Shared, SharedState, requests};
+use super::{Grant, Refused, Shared, SharedState, requests};
 use antiphon_api::{ErrorBody, ErrorCode, json};
 pub use shelf::Events;
 
@@ -35,14 +36,21 @@ const PING: Duration = Duration::from_secs(20);
 const MAX_MESSAGE: usize = 1_024;
 
 /// `GET /api/v1/events`
-pub async fn upgrade(State(shared): SharedState, upgrade: WebSocketUpgrade) -> Result<Response, Refused> {
+pub async fn upgrade(
+    State(shared): SharedState,
+    Extension(grant): Extension<Grant>,
+    upgrade: WebSocketUpgrade,
+) -> Result<Response, Refused> {
     let place = shared.events.enter().ok_or_else(|| {
         ErrorBody::new(ErrorCode::Busy, "too many pages watch this hub; close one of them and try again")
     })?;
     let upgrade = upgrade.max_message_size(MAX_MESSAGE).max_frame_size(MAX_MESSAGE);
     let upgrade = upgrade.read_buffer_size(MAX_MESSAGE);
     Ok(upgrade.on_upgrade(move |mut socket| async move {
-        serve(&shared, &mut socket, place).await;
+        tokio::select! {
+            () = serve(&shared, &mut socket, place) => {}
+            () = grant.ended(&shared) => {}
+        }
         let _ = timeout(SEND_TIMEOUT, socket.send(Message::Close(None))).await;
     }))
 }

@@ -1,0 +1,184 @@
+//! What may be asked of a hub over HTTP, for programs: an OpenAPI document.
+//!
+//! Schemas come from the types themselves; addresses from the table in `operations.rs`.
+
+mod operations;
+
+use std::sync::LazyLock;
+
+use utoipa::OpenApi as _;
+use utoipa::openapi::path::{
+    HttpMethod, Operation as Described, OperationBuilder, ParameterBuilder, ParameterIn,
+};
+use utoipa::openapi::request_body::RequestBodyBuilder;
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
+};
+use utoipa::openapi::{ContentBuilder, ObjectBuilder, OpenApi, Paths, Ref, Required, ResponseBuilder, Type};
+
+pub use operations::{Body, OPERATIONS, Operation};
+
+use crate::access::{ACCESS_COOKIE, AccessRole};
+
+#[derive(utoipa::OpenApi)]
+#[openapi(components(schemas(
+    crate::AccessCodeReply,
+    crate::AccessCodeRequest,
+    crate::AccessList,
+    crate::CalibrationReply,
+    crate::CalibrationRequest,
+    crate::EventMessage,
+    crate::Group,
+    crate::GroupRequest,
+    crate::GroupUsed,
+    crate::Health,
+    crate::LatencyRequest,
+    crate::LoginRequest,
+    crate::Me,
+    crate::PairingCodeReply,
+    crate::Problem,
+    crate::ProgrammeStatus,
+    crate::SpeakerPatch,
+    crate::SpeakerStatus,
+    crate::Status,
+    crate::TransportRequest,
+)))]
+struct Schemas;
+
+static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
+    let mut text = build().to_pretty_json().expect("a document of strings and maps always has a text");
+    text.push('\n');
+    text
+});
+
+/// The document, as JSON. It says of each operation which role it takes.
+pub fn document() -> &'static str {
+    &DOCUMENT
+}
+
+fn build() -> OpenApi {
+    let mut document = Schemas::openapi();
+    document.info.title = "Antiphon hub".to_owned();
+    document.info.version = env!("CARGO_PKG_VERSION").to_owned();
+    document.info.description = Some(
+        "From the hub's own machine everything is allowed. From others a token is needed, which `POST /api/v1/login` \
+         gives for the six digits that `antiphon access` shows."
+            .to_owned(),
+    );
+    document.info.license = None;
+    document.paths = Paths::new();
+    for operation in &OPERATIONS {
+        document.paths.add_path_operation(operation.path, vec![method(operation)], describe(operation));
+    }
+    if let Some(components) = &mut document.components {
+        let cookie = SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new(ACCESS_COOKIE)));
+        let bearer = SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build());
+        components.add_security_scheme("cookie", cookie);
+        components.add_security_scheme("bearer", bearer);
+    }
+    document
+}
+
+fn method(operation: &Operation) -> HttpMethod {
+    match operation.method {
+        "PUT" => HttpMethod::Put,
+        "POST" => HttpMethod::Post,
+        "PATCH" => HttpMethod::Patch,
+        "DELETE" => HttpMethod::Delete,
+        _ => HttpMethod::Get,
+    }
+}
+
+fn describe(operation: &Operation) -> Described {
+    let mut described = OperationBuilder::new().summary(Some(operation.summary));
+    if operation.role != AccessRole::None {
+        let none: [String; 0] = [];
+        described = described.description(Some(format!("Takes the role `{}`.", operation.role))).securities(
+            Some(["cookie", "bearer"].map(|scheme| SecurityRequirement::new(scheme, none.clone()))),
+        );
+    }
+    for name in path_parameters(operation.path) {
+        let parameter = ParameterBuilder::new()
+            .name(name)
+            .parameter_in(ParameterIn::Path)
+            .required(Required::True)
+            .schema(Some(ObjectBuilder::new().schema_type(Type::String)));
+        described = described.parameter(parameter);
+    }
+    if let Some(schema) = operation.takes {
+        let body = RequestBodyBuilder::new()
+            .required(Some(Required::True))
+            .content("application/json", json(schema));
+        described = described.request_body(Some(body.build()));
+    }
+    let problem = ResponseBuilder::new()
+        .description("It will not")
+        .content("application/problem+json", json("Problem"));
+    described
+        .response(operation.gives.status(), success(operation.gives))
+        .response("default", problem)
+        .build()
+}
+
+fn success(gives: Body) -> ResponseBuilder {
+    let done = ResponseBuilder::new();
+    match gives {
+        Body::Json(schema) => done.description("Done").content("application/json", json(schema)),
+        Body::List(schema) => {
+            let list = utoipa::openapi::ArrayBuilder::new().items(Ref::from_schema_name(schema));
+            done.description("Done")
+                .content("application/json", ContentBuilder::new().schema(Some(list)).build())
+        }
+        Body::Text(kind) => {
+            let text = ObjectBuilder::new().schema_type(Type::String);
+            done.description("Done").content(kind, ContentBuilder::new().schema(Some(text)).build())
+        }
+        Body::Nothing => done.description("Done"),
+        Body::WebSocket(what) => done.description(what),
+    }
+}
+
+fn json(schema: &str) -> utoipa::openapi::Content {
+    ContentBuilder::new().schema(Some(Ref::from_schema_name(schema))).build()
+}
+
+fn path_parameters(path: &str) -> impl Iterator<Item = &str> {
+    path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Where the committed document lies.
+    const COMMITTED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/openapi.json");
+
+    #[test]
+    fn the_committed_document_is_the_one_that_hubs_give() {
+        if std::env::var_os("ANTIPHON_WRITE_OPENAPI").is_some() {
+            std::fs::write(COMMITTED, document()).unwrap();
+        }
+        let committed = std::fs::read_to_string(COMMITTED).unwrap_or_default();
+        let at = committed.lines().zip(document().lines()).position(|(a, b)| a != b);
+        assert!(
+            committed == document(),
+            "docs/openapi.json differs from line {:?} on: run this test with ANTIPHON_WRITE_OPENAPI=1, and look at the diff",
+            at.map(|line| line + 1)
+        );
+    }
+
+    #[test]
+    fn every_schema_that_is_named_is_there() {
+        let document = build();
+        let schemas = document.components.unwrap().schemas;
+        for operation in &OPERATIONS {
+            let gives = match operation.gives {
+                Body::Json(schema) | Body::List(schema) => Some(schema),
+                _ => None,
+            };
+            for schema in operation.takes.into_iter().chain(gives) {
+                assert!(schemas.contains_key(schema), "{schema} of {}", operation.path);
+            }
+        }
+    }
+}
