@@ -40,7 +40,6 @@ pub struct Upload {
     /// As it was called: for people, and never a path.
     pub name: String,
     pub path: PathBuf,
-    bytes: u64,
     came: Instant,
 }
 
@@ -63,7 +62,7 @@ impl Uploads {
         let bytes = taken.and_then(|bytes| if bytes == 0 { Err(refused("it is empty")) } else { Ok(bytes) });
         // What there is of it is of no use.
         let bytes = bytes.inspect_err(|_| drop(fs::remove_file(&path)))?;
-        let upload = Upload { id, name: shown(name), path, bytes, came: Instant::now() };
+        let upload = Upload { id, name: shown(name), path, came: Instant::now() };
         let reply = UploadReply { id: upload.id.clone(), name: upload.name.clone(), bytes };
         let mut files = self.lock();
         while files.len() >= MOST {
