@@ -44,10 +44,8 @@ pub struct Upload {
 }
 
 impl Uploads {
-    /// In `dir`, which is emptied.
+    /// In `dir`, which this alone uses from [`clear`](Self::clear) on.
     pub fn new(dir: PathBuf) -> Self {
-        // What a hub left that was killed.
-        let _ = fs::remove_dir_all(&dir);
         Self { dir, files: Mutex::new(Vec::new()) }
     }
 
@@ -106,7 +104,7 @@ impl Uploads {
         old.into_iter().for_each(forget);
     }
 
-    /// Forgets everything.
+    /// Forgets everything, also what a hub left that was killed.
     pub fn clear(&self) {
         self.lock().clear();
         let _ = fs::remove_dir_all(&self.dir);
