@@ -181,7 +181,8 @@ pub struct NotchReport {
 pub struct CalibrateReport {
     /// [`MEASUREMENT_SCHEMA`].
     pub schema: u32,
-    /// `kept`: corrected, checked and kept. `nothing_to_do`: the speakers were together. `put_back`: the
+    /// `kept`: corrected, checked and kept. `applied`: corrected by somebody's recording, and not checked yet.
+    /// `nothing_to_do`: the speakers were together. `put_back`: the
     /// check found it no better, and what was before is in force. `refused`: the measurement did not
     /// allow a correction, and nothing was changed.
     pub outcome: String,

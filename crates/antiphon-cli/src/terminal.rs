@@ -30,9 +30,12 @@ pub fn complain(failure: &Failure) {
     note(&format!("antiphon: {failure}"));
 }
 
+/// Hears a line.
+type Listener = Box<dyn Fn(&str)>;
+
 thread_local! {
     /// Who hears this thread's notes instead of stderr.
-    static LISTENER: RefCell<Option<Box<dyn Fn(&str)>>> = const { RefCell::new(None) };
+    static LISTENER: RefCell<Option<Listener>> = const { RefCell::new(None) };
 }
 
 /// Does `work`, whose notes on this thread go to `listener`: work for somebody who is not at this terminal.

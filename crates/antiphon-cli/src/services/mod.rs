@@ -75,6 +75,8 @@ impl HubServices {
 
 impl Services for HubServices {
     fn begin(&self, hub: SocketAddr, tell: Tell) {
+        // Only now is it sure that no other hub uses this state directory.
+        self.uploads.clear();
         self.desk.tell_by(tell.clone());
         self.jobs.begin(hub.into(), tell);
         let (library, uploads) = (self.library.clone(), self.uploads.clone());

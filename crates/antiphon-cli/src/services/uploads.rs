@@ -40,15 +40,12 @@ pub struct Upload {
     /// As it was called: for people, and never a path.
     pub name: String,
     pub path: PathBuf,
-    bytes: u64,
     came: Instant,
 }
 
 impl Uploads {
-    /// In `dir`, which is emptied.
+    /// In `dir`, which this alone uses from [`clear`](Self::clear) on.
     pub fn new(dir: PathBuf) -> Self {
-        // What a hub left that was killed.
-        let _ = fs::remove_dir_all(&dir);
         Self { dir, files: Mutex::new(Vec::new()) }
     }
 
@@ -63,7 +60,7 @@ impl Uploads {
         let bytes = taken.and_then(|bytes| if bytes == 0 { Err(refused("it is empty")) } else { Ok(bytes) });
         // What there is of it is of no use.
         let bytes = bytes.inspect_err(|_| drop(fs::remove_file(&path)))?;
-        let upload = Upload { id, name: shown(name), path, bytes, came: Instant::now() };
+        let upload = Upload { id, name: shown(name), path, came: Instant::now() };
         let reply = UploadReply { id: upload.id.clone(), name: upload.name.clone(), bytes };
         let mut files = self.lock();
         while files.len() >= MOST {
@@ -107,7 +104,7 @@ impl Uploads {
         old.into_iter().for_each(forget);
     }
 
-    /// Forgets everything.
+    /// Forgets everything, also what a hub left that was killed.
     pub fn clear(&self) {
         self.lock().clear();
         let _ = fs::remove_dir_all(&self.dir);

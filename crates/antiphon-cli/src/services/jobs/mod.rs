@@ -1,4 +1,4 @@
-//! Work that takes a while, each on a thread of its own, behind every other thread of the machine.
+//! Work that takes a while, each on a thread of its own; what only reckons lets every other thread go first.
 
 mod work;
 
@@ -181,7 +181,6 @@ impl Board {
 
 impl Desk {
     fn run(self, work: work::Work) {
-        antiphon_net::low_priority();
         let done = catch_unwind(AssertUnwindSafe(|| work.run(&self)));
         let ended = done.unwrap_or_else(|_| {
             let message = "the job broke down: this is Antiphon's fault; the hub's log says where";

@@ -79,6 +79,10 @@ impl Work {
             noted.note(line);
             noted.board.change(&noted.id, false, |job| job.progress += (1.0 - job.progress) / 5.0);
         };
+        // What plays and listens has to be on time.
+        if !matches!(self, Self::Calibrate(..) | Self::Identify(..)) {
+            antiphon_net::low_priority();
+        }
         terminal::noted_by(note, || self.work(desk))
     }
 

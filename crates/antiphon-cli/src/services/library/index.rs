@@ -240,3 +240,63 @@ fn words(title: &str, facts: Option<&Facts>, path: &Path) -> String {
 fn clean(name: &str) -> String {
     name.chars().filter(|c| !c.is_control()).take(300).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Music/Album/{1,2}.mp3 by Anna, and Music/3.mp3.
+    fn index() -> Index {
+        let (root, stamp) = (Path::new("/m"), Stamp { changed: None, bytes: 1 });
+        let mut folders = vec![
+            Folder::new(root, "m".into(), None),
+            Folder::new(&root.join("Album"), "Album".into(), Some(0)),
+        ];
+        (folders[0].folders, folders[0].files, folders[1].files) = (vec![1], vec![0], vec![1, 2]);
+        let facts = |title: &str| {
+            Some(Facts { title: Some(title.into()), artist: Some("Anna".into()), ..Facts::default() })
+        };
+        let file = |name: &str| File::new(root.join(name), stamp, false);
+        let files = [
+            file("3.mp3"),
+            file("Album/1.mp3").with(facts("Über Land")),
+            file("Album/2.mp3").with(facts("Lied")),
+        ];
+        Index::new(folders, files.map(Arc::new).to_vec())
+    }
+
+    fn titles(reply: &LibraryReply) -> Vec<&str> {
+        reply.files.iter().map(|file| file.title.as_str()).collect()
+    }
+
+    #[test]
+    fn a_folder_is_browsed_and_all_words_are_searched_in_and_below_it() {
+        let index = index();
+        let top = index.browse(index.top(), 0, 10);
+        assert_eq!((titles(&top), top.folders.len(), top.total), (vec!["3"], 1, 1));
+        let album = index.folder(&top.folders[0].id).unwrap();
+        assert_eq!(index.browse(album, 1, 10).folder.parent, Some(top.folder.id));
+        assert_eq!(titles(&index.browse(album, 1, 10)), ["Lied"]);
+        assert_eq!(titles(&index.search(0, "ANNA über", 0, 10)), ["Über Land"]);
+        let found = index.search(0, "mp3", 1, 1);
+        assert_eq!((titles(&found), found.total), (vec!["Über Land"], 3));
+        assert_eq!(index.search(album, "3.mp3", 0, 10).total, 0);
+        assert_eq!(index.search(0, "album", 0, 10).folders.len(), 1);
+    }
+
+    #[test]
+    fn an_id_is_of_a_file_or_of_a_folder_with_all_below_it_and_nothing_else_is_one() {
+        let index = index();
+        let all = index.files(&index.browse(0, 0, 1).folder.id).unwrap();
+        assert_eq!(
+            all.iter().map(|file| file.title.as_str()).collect::<Vec<_>>(),
+            ["3", "Über Land", "Lied"]
+        );
+        assert_eq!(index.files(&all[1].id).unwrap().len(), 1);
+        for none in ["", "/m/3.mp3", "../3.mp3", "3.mp3", &all[1].id[1..]] {
+            assert!(
+                index.files(none).is_none() && index.file(none).is_none() && index.folder(none).is_none()
+            );
+        }
+    }
+}

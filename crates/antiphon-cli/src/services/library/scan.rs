@@ -3,6 +3,7 @@
 //! Links to folders are not followed; a link to a file is one of the library only where the file lies in the
 //! folders too.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +13,6 @@ use std::time::{Duration, Instant};
 
 use antiphon_audio::playlist::{is_sound, natural};
 use antiphon_audio::source;
-use std::collections::BTreeMap;
 
 use super::index::{File, Folder, Index, Stamp};
 
@@ -42,7 +42,7 @@ pub fn roots(folders: &[PathBuf]) -> Vec<PathBuf> {
         }
     }
     let all = roots.clone();
-    let mut seen = std::collections::BTreeSet::new();
+    let mut seen = BTreeSet::new();
     let is_inside = |path: &PathBuf| all.iter().any(|other| other != path && path.starts_with(other));
     roots.retain(|path| !is_inside(path) && seen.insert(path.clone()));
     roots
@@ -179,7 +179,7 @@ mod tests {
         symlink(here.join("album/2.mp3"), here.join("stays.mp3")).unwrap();
         let expected = ["stays.mp3", "album/2.mp3", "album/10.mp3"].map(|name| here.join(name));
         assert_eq!(found(std::slice::from_ref(&here)), expected);
-        assert_eq!(super::inside(&[here.clone()], &here.join("leaves.mp3")), None);
+        assert_eq!(super::inside(std::slice::from_ref(&here), &here.join("leaves.mp3")), None);
     }
 
     #[test]
