@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use antiphon_api::session::{decode_hub, encode_speaker};
 use antiphon_api::{
-    BrowserReply, BrowserRequest, Client, JoinCodeRequest, JoinRefusal, SourceCommand, SourceLink,
-    SourcePace, SpeakerPatch, SpeakerStatus, json,
+    BrowserReply, BrowserRequest, Client, JoinCodeRequest, JoinRefusal, LocalRequest, SourceCommand,
+    SourceLink, SourcePace, SpeakerPatch, SpeakerStatus, json, local,
 };
 use antiphon_base::{Role, SessionId, Span, Timestamp};
 use antiphon_hub::{HubDaemon, HubHandle, HubOptions};
@@ -384,6 +384,10 @@ fn what_is_no_join_is_answered_in_words() {
             "{text}: {reply:?}"
         );
     }
+    // A paired speaker's name is its own, also while it is away.
+    let request = LocalRequest::Pair { speaker_public: "07".repeat(32), name: "kitchen".into() };
+    local::ask(&local::socket_path(&house.dir.path().join("run")), &request).unwrap();
+    assert_eq!(refusal(Page::join(&house, None, 2, "kitchen")).0, JoinRefusal::NameTaken);
     let _desk = Page::join(&house, None, 1, "desk").unwrap();
     assert_eq!(refusal(Page::join(&house, None, 2, "desk")).0, JoinRefusal::NameTaken);
 }

@@ -73,6 +73,11 @@ impl Store {
         self.record().pairings.iter().find(|pairing| pairing.peer == *peer).cloned()
     }
 
+    /// Whether a paired speaker, connected or not, is called `name`.
+    pub fn is_paired_name(&self, name: &str) -> bool {
+        self.record().pairings.iter().any(|pairing| pairing.name == name)
+    }
+
     /// How a speaker was last set.
     pub fn settings(&self, id: SpeakerId) -> Option<SpeakerSettings> {
         self.record().settings.get(&id).map(|(_, settings)| settings.clone())

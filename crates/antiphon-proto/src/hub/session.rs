@@ -22,6 +22,10 @@ pub const SESSION_SILENCE: Span = Span::from_s(30);
 /// stream at once. Longer, and packets to a host that has left burden the air.
 pub const MEDIA_SILENCE: Span = Span::from_s(15);
 
+/// The most latency that a session by messages is given: twice what browsers need. All speakers of the programme wait
+/// as long, and a guest shall not keep them waiting for more. [BROWSER-4]
+pub const MAX_MESSAGES_NEED_US: i64 = 2_000_000;
+
 /// Who wants to join; the shell has done the handshake.
 #[derive(Debug, Clone)]
 pub struct JoinRequest {
@@ -244,7 +248,12 @@ impl Session {
     /// plays, at first.
     pub(super) fn need_us(&self) -> Option<i64> {
         let reported = self.stats.as_ref().and_then(|stats| stats.min_latency_us);
-        reported.or_else(|| self.transport.is_messages().then_some(self.hello.min_latency_us))
+        match self.transport {
+            Transport::Datagrams => reported,
+            Transport::Messages { .. } => {
+                Some(reported.unwrap_or(self.hello.min_latency_us).min(MAX_MESSAGES_NEED_US))
+            }
+        }
     }
 
     pub(super) fn addr(&self) -> Option<SocketAddr> {

@@ -101,6 +101,11 @@ fn a_browsers_need_of_latency_counts_before_its_first_report() {
     let stats = SpeakerStats { min_latency_us: Some(350_000), ..SpeakerStats::default() };
     hub.handle_message(at_ms(1), session, SpeakerMessage::Stats(stats));
     assert_eq!(hub.needed_latency(), Span::from_ms(350));
+    let greedy = SpeakerStats { min_latency_us: Some(9_000_000), ..SpeakerStats::default() };
+    hub.handle_message(at_ms(1), session, SpeakerMessage::Stats(greedy));
+    assert_eq!(hub.needed_latency(), Span::from_s(2), "a guest does not keep a house waiting");
+    let stats = SpeakerStats { min_latency_us: Some(350_000), ..SpeakerStats::default() };
+    hub.handle_message(at_ms(1), session, SpeakerMessage::Stats(stats));
     let remote = JoinRequest {
         id: SpeakerId([8; 16]),
         hello: Hello { min_latency_us: 900_000, ..hello("x") },

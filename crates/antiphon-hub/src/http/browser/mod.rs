@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use antiphon_api::session::{MAX_MESSAGE, decode_speaker, encode_hub};
 use antiphon_base::SessionId;
-use antiphon_proto::session::{Hello, HubMessage, SpeakerMessage};
+use antiphon_proto::session::{Hello, HubMessage, Refusal, RefusalCode, SpeakerMessage};
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{Extension, State};
 use axum::http::HeaderMap;
@@ -84,7 +84,12 @@ async fn seat(
     shared: &Arc<Shared>,
     visit: Visit,
     hello: Hello,
-) -> Result<Result<(Joined, Arc<Lane>), antiphon_proto::session::Refusal>, Ended> {
+) -> Result<Result<(Joined, Arc<Lane>), Refusal>, Ended> {
+    // A guest that took it would keep its owner out.
+    if shared.store.is_paired_name(&hello.name) {
+        let message = format!("a speaker of this hub is called {:?}: choose another name", hello.name);
+        return Ok(Err(Refusal { code: RefusalCode::NameTaken, message }));
+    }
     let speaker = visit.id;
     let remembered = shared.store.remembered(speaker);
     let joined = shared.media.ask(move |core| core.join_browser(visit, &hello, remembered)).await;
