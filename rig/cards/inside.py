@@ -75,12 +75,12 @@ def apart_us(left: np.ndarray, right: np.ndarray) -> np.ndarray:
 
 
 def shift(card: str, ppm: int) -> None:
-    """Lets a loopback card run fast; its control counts in 10 ppm."""
+    """Lets a loopback card run fast; its control counts in 10 ppm, downwards."""
     listed = subprocess.run(["amixer", "-c", card, "controls"], capture_output=True, text=True).stdout
     for line in listed.splitlines():
         if "PCM Rate Shift" in line:
             number = line.split(",")[0]
-            subprocess.run(["amixer", "-q", "-c", card, "cset", number, str(100_000 + ppm // 10)], check=True)
+            subprocess.run(["amixer", "-q", "-c", card, "cset", number, str(100_000 - ppm // 10)], check=True)
 
 
 def status() -> dict:
