@@ -5,7 +5,7 @@
 #     rig/cards.sh --antiphon FILE [--short]
 #
 # Needs a Debian with apt, and root or a sudo that asks nothing. Exit codes: 0 the figures hold, 1 they do not, 2 the
-# lab did not start. What a run leaves lies under RIG_WORK (target/rig-cards), the kernel under RIG_CACHE.
+# lab did not start, 3 they do not and the machine stood still. What a run leaves lies under RIG_WORK (target/rig-cards), the kernel under RIG_CACHE.
 set -Eeuo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 work=${RIG_WORK:-$here/../target/rig-cards}

@@ -75,12 +75,12 @@ def apart_us(left: np.ndarray, right: np.ndarray) -> np.ndarray:
 
 
 def shift(card: str, ppm: int) -> None:
-    """Lets a loopback card run fast; its control counts in 10 ppm."""
+    """Lets a loopback card run fast; its control counts in 10 ppm, downwards."""
     listed = subprocess.run(["amixer", "-c", card, "controls"], capture_output=True, text=True).stdout
     for line in listed.splitlines():
         if "PCM Rate Shift" in line:
             number = line.split(",")[0]
-            subprocess.run(["amixer", "-q", "-c", card, "cset", number, str(100_000 + ppm // 10)], check=True)
+            subprocess.run(["amixer", "-q", "-c", card, "cset", number, str(100_000 - ppm // 10)], check=True)
 
 
 def status() -> dict:
@@ -92,6 +92,7 @@ def wait_until(what: str, condition, patience: float) -> None:
     give_up = time.monotonic() + patience
     while not condition():
         if time.monotonic() > give_up:
+            Path("/job/in-vain.json").write_text(json.dumps(status()))
             raise SystemExit(f"waited in vain for {what}")
         time.sleep(0.2)
 
@@ -110,7 +111,7 @@ def scene(name: str, outputs: tuple[str, str], sides: list[str], seconds: int) -
     player = subprocess.Popen(
         [ANTIPHON, "play", "/run/song.wav", "--left", outputs[0], "--right", outputs[1]], stderr=log, **QUIET
     )
-    wait_until("the speakers to be in time", lambda: player.poll() is not None or are_synced(list(outputs)), 60.0)
+    wait_until("the speakers to be in time", lambda: player.poll() is not None or are_synced(list(outputs)), 120.0)
     begin = time.clock_gettime_ns(time.CLOCK_MONOTONIC_RAW)
     time.sleep(seconds)
     underruns = {one["name"]: (one.get("report") or {}).get("underruns") for one in status()["speakers"]}
@@ -138,7 +139,7 @@ def scene(name: str, outputs: tuple[str, str], sides: list[str], seconds: int) -
 def main() -> None:
     seconds = int(sys.argv[1])
     os.environ.update(ANTIPHON_STATE_DIR="/run/state", ANTIPHON_RUNTIME_DIR="/run/antiphon-run")
-    write_song(Path("/run/song.wav"), seconds + 120)
+    write_song(Path("/run/song.wav"), seconds + 180)
     hub = subprocess.Popen([ANTIPHON, "hub", "--no-mdns"], stderr=open("/job/hub.log", "wb"), **QUIET)
     listed = subprocess.run([ANTIPHON, "outputs"], capture_output=True, text=True).stdout
     Path("/job/outputs.txt").write_text(listed)

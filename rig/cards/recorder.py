@@ -33,11 +33,13 @@ class Recorder(threading.Thread):
     def run(self) -> None:
         buffer = (ctypes.c_int16 * (BLOCK * self.channels))()
         frames = 0
+        check(asound.snd_pcm_start(self.pcm), "start")
         while not self.done:
             read = asound.snd_pcm_readi(self.pcm, buffer, BLOCK)
             if read < 0:
                 self.overruns += 1
                 asound.snd_pcm_recover(self.pcm, int(read), 1)
+                asound.snd_pcm_start(self.pcm)
                 continue
             self.blocks.append(np.frombuffer(buffer, np.int16, read * self.channels).copy())
             frames += read
