@@ -12,11 +12,17 @@ export interface Playing {
 export function current(status: Status | null, queue: Queue | null): Playing {
   const title = status?.programme.title ?? "";
   const item = queue?.items.find((item) => item.key === queue.current);
-  if (!item || !queue?.playing) return { title, artist: null, cover: null };
+  if (!item || !queue?.playing) return { ...parted(title), cover: null };
   const cover = item.library ? artOf(item.library) : null;
   // A station's name is less than what it plays.
   if (queue?.on_air) return { title: queue.on_air, artist: item.title, cover };
   return { title: item.title, artist: item.artist, cover };
+}
+
+/** A player says "artist - title". */
+function parted(text: string): { title: string; artist: string | null } {
+  const at = text.indexOf(" - ");
+  return at <= 0 ? { title: text, artist: null } : { title: text.slice(at + 3), artist: text.slice(0, at) };
 }
 
 export function artOf(library: string): string {

@@ -375,9 +375,10 @@ export const t = {
     } as Record<string, string>,
     apart: (ms: string): string => `The two are then ${ms} ms apart.`,
     gives: (sound: string): string => `Gives ${sound}.`,
-    gateMet: "yours is enough",
-    gateUnmet: "yours is not enough",
-    gateOpen: "yours is not known",
+    gateMet: (have: string): string => `${have} is enough`,
+    gateUnmet: (have: string): string => `${have} is not enough`,
+    gateOpen: (have: string): string => `${have} cannot be compared`,
+    gateUnknown: "yours is not known",
     lead2: "Lead me through it",
     showMore: "More about it",
     nearest: (typed: string, names: string[]): string =>

@@ -142,4 +142,6 @@ test("what plays is the queue's only while the hub's own player is at work", () 
   expect(current(status, queue)).toEqual({ title: "Song", artist: "Who", cover: "/api/v1/library/f1/art" });
   expect(current(status, { ...queue, playing: false })).toEqual({ title: "t", artist: null, cover: null });
   expect(current(status, { ...queue, on_air: "Aria" }).title).toBe("Aria");
+  status.programme.title = "Who - Song - live";
+  expect(current(status, null)).toEqual({ title: "Song - live", artist: "Who", cover: null });
 });
