@@ -45,6 +45,8 @@ pub struct Link {
     pub reported: Option<Span>,
     /// The adapter it is on, as in `hci0`.
     pub adapter: String,
+    /// BlueZ and the kernel can tell when the radio is done with a packet.
+    pub tells: bool,
 }
 
 /// What happens to a member's link.

@@ -33,6 +33,8 @@ pub struct Adapter {
     pub discovering: bool,
     /// It offers audio: a BlueZ without its A2DP plugin does not.
     pub has_media: bool,
+    /// It can tell when its radio is done with a packet: an older BlueZ would take that for an error of the link.
+    pub tells_sent: bool,
     pub(crate) path: String,
 }
 
@@ -267,7 +269,13 @@ fn adapter(path: &str, held: &HashMap<String, OwnedVariant>, all: &Interfaces) -
         discovering: property(held, "Discovering").unwrap_or(false),
         path: path.to_owned(),
         has_media: all.contains_key(MEDIA),
+        tells_sent: all.get(MEDIA).is_some_and(|held| has_feature(held, "tx-timestamping")),
     }
+}
+
+fn has_feature(media: &HashMap<String, OwnedVariant>, feature: &str) -> bool {
+    property::<Vec<String>>(media, "SupportedFeatures")
+        .is_some_and(|held| held.iter().any(|one| one == feature))
 }
 
 fn device(path: &str, held: &HashMap<String, OwnedVariant>, all: &Interfaces) -> Device {

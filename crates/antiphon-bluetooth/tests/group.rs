@@ -68,6 +68,7 @@ fn connect(events: &Sender<LinkEvent>, address: Address, sbc: SbcParams, write_m
         connection: 1,
         reported: Some(Span::from_ms(120)),
         adapter: "hci0".into(),
+        tells: true,
     };
     events.send(LinkEvent::Up(link)).unwrap();
     Far { socket: far, packets: Vec::new() }

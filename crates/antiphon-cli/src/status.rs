@@ -129,6 +129,10 @@ fn browser_line(speaker: &SpeakerStatus) -> Option<String> {
 
 fn link_counts(link: &LinkStats) -> String {
     let mut said = format!("{} late, {} dropped, queue {:.1} packets", link.late, link.dropped, link.queue);
+    if let Some(us) = link.air_us {
+        // Writing to a string cannot fail.
+        let _ = write!(said, ", {:.1} ms to the air", us as f64 / 1e3);
+    }
     for (times, what) in [(link.left_out, "left out"), (link.skipped, "skipped")] {
         if times > 0 {
             let _ = write!(said, ", {times} times {what}");
@@ -400,6 +404,8 @@ mod tests {
         let wanted = "desk: sbc mono 48000/29, packets of 24.0 ms\n  link: 3 late, 0 dropped, queue 1.2 packets\n  \
                       reports no delay; 150 ms assumed, volume in software, battery 80 %\n";
         assert_eq!(up, wanted);
+        let told = LinkStats { air_us: Some(9_300), ..link.clone() };
+        assert_eq!(link_counts(&told), "3 late, 0 dropped, queue 1.2 packets, 9.3 ms to the air");
         let down = LinkStats { state: LinkState::Down, why: "it is switched off".into(), ..link };
         let down = link_lines(&SpeakerStatus { link: Some(down), ..speaker("desk") }).unwrap();
         assert_eq!(down, "desk: not connected: it is switched off\n");

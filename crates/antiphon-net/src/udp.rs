@@ -133,6 +133,25 @@ impl UdpPort {
         Ok(count)
     }
 
+    /// Hands over what waits as [`recv`](Self::recv) does, `batches` at most, so that a flood cannot keep the caller from
+    /// its other work. A batch that is not full was the last: nobody is asked for nothing.
+    ///
+    /// # Errors
+    /// The socket is broken.
+    pub fn drain<D>(
+        &mut self,
+        clock: &Clock<D>,
+        batches: usize,
+        mut handle: impl FnMut(SocketAddr, Timestamp<D>, &mut [u8]),
+    ) -> io::Result<()> {
+        for _ in 0..batches {
+            if self.recv(clock, &mut handle)? < BATCH {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// Sends what `batch` holds, in order, and empties it. What the kernel does not take is
     /// dropped and counted: late audio is worth nothing, and one dead receiver must not stop others.
     pub fn send(&mut self, batch: &mut Batch) {

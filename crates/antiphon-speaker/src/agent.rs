@@ -224,17 +224,11 @@ impl Agent {
 
     fn take_datagrams(&mut self) -> Result<(), AgentError> {
         let (engine, clock) = (&mut self.engine, &self.clock);
-        let mut handle = |_from: SocketAddr, at: Timestamp<Local>, bytes: &mut [u8]| {
+        let handle = |_from: SocketAddr, at: Timestamp<Local>, bytes: &mut [u8]| {
             engine.handle_datagram(clock.now(), at, bytes);
         };
         // A few batches and no more: a flood must not keep the loop from the clock and the sink.
-        for _ in 0..4 {
-            let taken = self.port.recv(clock, &mut handle).map_err(|e| AgentError::System("receive", e))?;
-            if taken < 16 {
-                break;
-            }
-        }
-        Ok(())
+        self.port.drain(clock, 4, handle).map_err(|e| AgentError::System("receive", e))
     }
 
     fn take_control(&mut self) -> Result<(), AgentError> {

@@ -123,6 +123,7 @@ fn link_stats(status: &LinkStatus, boot: u32) -> LinkStats {
         left_out: status.counters.left_out,
         skipped: status.counters.skipped,
         queue: status.queue,
+        air_us: status.air.map(us),
         volume: status.volume,
         battery: status.battery,
     }

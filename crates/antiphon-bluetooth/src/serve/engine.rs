@@ -341,6 +341,7 @@ impl<'a> Engine<'a> {
             sbc,
             connection: seat.connections,
             reported: delay,
+            tells: adapter.as_ref().is_some_and(|adapter| adapter.tells_sent),
             adapter: adapter.map(|adapter| adapter.name).unwrap_or_default(),
         };
         self.carried.events.send(LinkEvent::Up(link));

@@ -10,6 +10,8 @@ mod packet;
 
 mod socket;
 
+mod radio;
+
 mod status;
 
 mod sender;

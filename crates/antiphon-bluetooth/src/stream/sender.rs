@@ -21,8 +21,9 @@ use crate::{Address, Down, Link, LinkEvent};
 /// From the start to the first packet: time for agents to attach.
 const START_UP: Span = Span::from_ms(20);
 
-/// The longest sleep: new members, links and a stop are looked for this often.
-const LONGEST_SLEEP: Span = Span::from_ms(20);
+/// The longest sleep: new members, links and a stop are looked for this often, and with every packet. Longer than a
+/// packet lasts, or the thread would wake twice for each.
+const LONGEST_SLEEP: Span = Span::from_ms(30);
 
 /// How often what people see is brought up to date.
 const SHOW: Span = Span::from_ms(200);
@@ -93,6 +94,7 @@ impl Sender {
             self.take_links();
             self.write_all();
             let wake = self.serve();
+            self.look();
             self.show(raw_now());
             self.sleep(wake.min(raw_now() + LONGEST_SLEEP));
         }
@@ -141,6 +143,13 @@ impl Sender {
         }
         if broke {
             self.press_all();
+        }
+    }
+
+    /// What radios have told since the last turn.
+    fn look(&mut self) {
+        for link in self.members.iter_mut().filter_map(|member| member.link.as_mut()) {
+            link.socket.look();
         }
     }
 
@@ -265,7 +274,7 @@ impl Member {
         (self.status.start, self.status.adapter) = (self.status.start + 1, link.adapter);
         self.link = Some(Open {
             headers: Headers::new(source_of(link.address, link.connection)),
-            socket: Socket::new(link.socket, longest),
+            socket: Socket::new(link.socket, longest, link.tells),
             encoder: SbcEncoder::new(link.sbc),
         });
         self.part_if_unlike();
@@ -322,7 +331,8 @@ impl Member {
         let begun_anew = |counters: &super::Counters| counters.left_out + counters.skipped;
         self.status.start += (begun_anew(&counters) - begun_anew(&self.status.counters)) as u32;
         self.status.counters = counters;
-        let Some(link) = &self.link else { return };
+        let Some(link) = &mut self.link else { return };
+        self.status.air = link.socket.take_longest();
         self.status.queue = link.socket.queued_packets() + pace.waiting(self.id) as f64;
         self.status.state = if pace.is_left_out(self.id) { LinkState::Stalled } else { LinkState::Up };
         if let Some(form) = form_of(link.encoder.params(), usize::MAX) {

@@ -3,9 +3,12 @@
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
+use antiphon_base::Span;
 use nix::errno::Errno;
 use nix::libc;
 use nix::sys::socket::{MsgFlags, send, setsockopt, sockopt};
+
+use super::radio::Radio;
 
 /// Packets that the kernel may hold: enough for a radio that is busy for a few packets' time, few
 /// enough that a radio that is gone is noticed soon.
@@ -35,13 +38,16 @@ pub struct Socket {
     packet: i32,
     /// The most bytes of a packet.
     longest: usize,
+    radio: Radio,
 }
 
 impl Socket {
-    /// Takes a transport's socket for packets of up to `packet` bytes.
-    pub fn new(socket: OwnedFd, packet: usize) -> Self {
+    /// Takes a transport's socket for packets of up to `packet` bytes; `tells`: of which the radio may be asked when it
+    /// is done with them.
+    pub fn new(socket: OwnedFd, packet: usize, tells: bool) -> Self {
         let empty = out_queue(&socket).unwrap_or(0);
-        let socket = Self { socket, empty, packet: 0, longest: packet };
+        let radio = if tells { Radio::ask(&socket) } else { Radio::silent() };
+        let socket = Self { socket, empty, packet: 0, longest: packet, radio };
         socket.hold(QUEUED);
         socket
     }
@@ -72,6 +78,7 @@ impl Socket {
         match send(self.socket.as_raw_fd(), packet, flags) {
             Ok(_) => {
                 self.packet = self.packet.max(self.queued() - before);
+                self.radio.written();
                 Written::Taken
             }
             // ENOBUFS: the controller's queue is full, which passes as EAGAIN does.
@@ -80,8 +87,22 @@ impl Socket {
         }
     }
 
-    /// Packets that the radio has not taken yet.
+    /// Takes in what the radio has told: to be called before a wait.
+    pub fn look(&mut self) {
+        self.radio.look(&self.socket);
+    }
+
+    /// The longest that a packet took from here to the radio's being done with it, since this was last asked, where
+    /// the radio tells.
+    pub fn take_longest(&mut self) -> Option<Span> {
+        self.radio.take_longest()
+    }
+
+    /// Packets that the radio is not done with, where it tells; else those that it has not taken.
     pub fn queued_packets(&self) -> f64 {
+        if let Some(packets) = self.radio.packets() {
+            return f64::from(packets);
+        }
         if self.packet > 0 { f64::from(self.queued()) / f64::from(self.packet) } else { 0.0 }
     }
 
@@ -115,7 +136,7 @@ mod tests {
     fn a_full_queue_refuses_and_what_is_read_makes_room() {
         let (near, far) =
             socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::empty()).unwrap();
-        let mut socket = Socket::new(near, 672);
+        let mut socket = Socket::new(near, 672, false);
         let packet = [7; 672];
         let mut taken = 0;
         while matches!(socket.write(&packet), Written::Taken) {

@@ -47,8 +47,10 @@ pub struct LinkStatus {
     pub start: u32,
     /// What happened to packets.
     pub counters: Counters,
-    /// Packets that the radio has not taken.
+    /// Packets that the radio has not taken, or is not done with where it tells.
     pub queue: f64,
+    /// The longest that a packet took of late until the radio was done with it, where it tells.
+    pub air: Option<Span>,
     /// The speaker's absolute volume, 0 to 127, where it has one.
     pub volume: Option<u8>,
     /// The speaker's battery, in percent, where it tells.

@@ -17,8 +17,8 @@ use crate::media::SourceOffer;
 /// Longest message: half a second of eight channels of 32-bit frames.
 const MAX_MESSAGE: usize = 8 * 4 * 24_000;
 
-/// Read at once, and cleared before every reading: 50 ms of stereo.
-const READ_BUFFER: usize = 2 * 4 * 2_400;
+/// Read at once, and cleared before every reading: 100 ms of stereo, what a player sends at a time.
+const READ_BUFFER: usize = 2 * 4 * 4_800 + 16;
 
 /// Notices that may wait for a player: three seconds of them. One that reads none of these for so
 /// long has stopped.

@@ -29,8 +29,9 @@ const OUTBOX: usize = 64;
 /// Who goes back from later than this means the beginning of the same track.
 const BEGINNING: Span = Span::from_s(3);
 
-/// How often a player is told where the programme stands.
+/// How often a player is told where the programme stands, and how long that may wait for a turn that comes anyway.
 const STATE_INTERVAL: Span = Span::from_ms(100);
+const STATE_SLACK: Span = Span::from_ms(40);
 
 /// What the rest of the hub must know.
 #[derive(Debug)]
@@ -376,7 +377,7 @@ impl Core {
     }
 
     pub(super) fn wait(&self) -> Span {
-        let state = self.source.as_ref().map(|_| self.state_due);
+        let state = self.source.as_ref().map(|_| self.state_due + STATE_SLACK);
         match self.engine.poll_timeout().into_iter().chain(state).min() {
             Some(due) => due.saturating_since(self.clock.now()).max(Span::ZERO),
             None => Span::MAX,

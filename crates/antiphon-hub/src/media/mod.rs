@@ -118,12 +118,13 @@ impl Loop {
         let mut batch = antiphon_net::Batch::new();
         let mut datagram = Vec::with_capacity(MAX_DATAGRAM);
         while !self.core.is_stopping() {
-            self.sleep();
-            self.receive();
-            // Replies to clock probes say when they leave: not after a burst for all speakers. Browsers' probes come
-            // as errands.
-            self.send(&mut batch, &mut datagram);
+            if self.sleep() {
+                self.receive();
+                // Replies to clock probes say when they leave: not after a burst for all speakers.
+                self.send(&mut batch, &mut datagram);
+            }
             self.inbox.try_iter().for_each(|errand| errand(&mut self.core));
+            // Nor those of browsers, whose probes come as errands.
             self.send(&mut batch, &mut datagram);
             self.core.turn();
             self.send(&mut batch, &mut datagram);
@@ -137,27 +138,26 @@ impl Loop {
         self.port.send(batch);
     }
 
-    fn sleep(&self) {
+    /// Until something is due or comes; whether datagrams may wait.
+    fn sleep(&self) -> bool {
         let wait = self.core.wait().min(LONGEST_WAIT);
-        if let Err(error) = self.waiter.wait(wait) {
-            tracing::error!("waiting failed: {error}");
-            std::thread::sleep(BROKEN_SOCKET_PAUSE);
+        match self.waiter.wait(wait) {
+            Ok(woken) => woken.readable,
+            Err(error) => {
+                tracing::error!("waiting failed: {error}");
+                std::thread::sleep(BROKEN_SOCKET_PAUSE);
+                true
+            }
         }
     }
 
     fn receive(&mut self) {
-        for _ in 0..BATCHES_PER_TURN {
-            let core = &mut self.core;
-            let clock = core.clock.clone();
-            match self.port.recv(&clock, |from, at, bytes| core.datagram(from, at, bytes)) {
-                Ok(0) => return,
-                Ok(_) => {}
-                Err(error) => {
-                    tracing::error!("the media socket failed: {error}");
-                    std::thread::sleep(BROKEN_SOCKET_PAUSE);
-                    return;
-                }
-            }
+        let clock = self.core.clock.clone();
+        let core = &mut self.core;
+        let handle = |from: std::net::SocketAddr, at, bytes: &mut [u8]| core.datagram(from, at, bytes);
+        if let Err(error) = self.port.drain(&clock, BATCHES_PER_TURN, handle) {
+            tracing::error!("the media socket failed: {error}");
+            std::thread::sleep(BROKEN_SOCKET_PAUSE);
         }
     }
 }

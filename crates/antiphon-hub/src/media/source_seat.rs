@@ -5,8 +5,9 @@ use antiphon_base::Frames;
 use antiphon_engine::{SourcePace, SourceSpec};
 use tokio::sync::mpsc;
 
-/// Credit is given in runs of at least 50 ms: less would be a message for every packet.
-const LEAST_GRANT: u64 = 2_400;
+/// Credit is given in runs of at least 100 ms, as players send them: each costs a message either way and a wake-up of
+/// three threads.
+const LEAST_GRANT: u64 = 4_800;
 
 /// A player that wants to stream.
 pub struct SourceOffer {

@@ -6,14 +6,13 @@
 
 mod index;
 
+mod inner;
+
 use antiphon_base::SampleRate;
-use audioadapter_buffers::direct::InterleavedSlice;
-use rubato::{
-    Adjustable, Async, FixedAsync, Resampler, Resizable, SincInterpolationParameters, SincInterpolationType,
-    WindowFunction,
-};
+use rubato::{SincInterpolationParameters, SincInterpolationType, WindowFunction};
 
 use index::Index;
+use inner::Inner;
 
 /// The most output frames of one block: 5.3 ms at 48 kHz, the interval at which the step may change.
 pub(crate) const MAX_BLOCK: usize = 256;
@@ -32,8 +31,8 @@ pub enum Filter {
     /// 128 points and cubic between sub-positions: added distortion below -120 dB. For a converter.
     #[default]
     Transparent,
-    /// 64 points and linear between sub-positions, a quarter of the arithmetic: up to 15 kHz it changes nothing by
-    /// more than -75 dB. For a sink with a lossy codec in it, which changes a hundred times as much.
+    /// 64 points and linear between sub-positions, in f32, an eighth of the arithmetic: up to 15 kHz it changes nothing
+    /// by more than -75 dB. For a sink with a lossy codec in it, which changes a hundred times as much.
     Coded,
 }
 
@@ -59,7 +58,7 @@ pub(crate) type Place = (i64, f64);
 
 /// One resampler.
 pub(crate) struct Asrc {
-    inner: Async<f64>,
+    inner: Inner,
     index: Index,
     channels: usize,
     sinc_len: usize,
@@ -86,9 +85,10 @@ impl Asrc {
             interpolation: filter.between(),
             window: WindowFunction::BlackmanHarris2,
         };
-        let inner =
-            Async::new_sinc(ratio, MAX_RELATIVE, &parameters, MAX_BLOCK, channels, FixedAsync::Output)
-                .expect("every SampleRate gives a valid ratio");
+        let inner = match filter {
+            Filter::Transparent => Inner::double(ratio, &parameters, channels),
+            Filter::Coded => Inner::single(ratio, &parameters, channels),
+        };
         let longest = inner.input_frames_max() + sinc_len;
         Self {
             inner,
@@ -162,19 +162,14 @@ impl Asrc {
             return;
         }
         let ratio = 1.0 / step;
-        let accepted =
-            self.inner.set_chunk_size(frames).and_then(|()| self.inner.set_resample_ratio(ratio, ramp));
+        let accepted = self.inner.set(frames, ratio, ramp);
         let needed = self.index.advance(frames, ratio, ramp);
-        debug_assert!(accepted.is_ok() && needed == self.inner.input_frames_next());
+        debug_assert!(accepted && needed == self.inner.input_frames_next());
         let input = &mut self.input[..needed * self.channels];
         feed(self.next_input, input);
         self.next_input += needed as i64;
-        let from = InterleavedSlice::new(input, self.channels, needed);
-        let to = InterleavedSlice::new_mut(out, self.channels, frames);
-        if let (Ok(from), Ok(mut to)) = (from, to) {
-            let made = self.inner.process_into_buffer(&from, &mut to, None);
-            debug_assert!(made.is_ok());
-        }
+        let made = self.inner.process(input, out, self.channels);
+        debug_assert!(made);
     }
 }
 

@@ -236,6 +236,7 @@ impl Hub {
 
     /// Repeats notices and ends silent sessions; call it at [`poll_timeout`](Self::poll_timeout).
     pub fn handle_timeout(&mut self, now: Timestamp<HubClock>) {
+        self.settle_pace();
         self.counters.stale += self.programme.begin_burst(now);
         self.repeat_notices(now);
         if self.silence_from.is_some_and(|from| from <= now) {

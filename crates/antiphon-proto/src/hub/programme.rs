@@ -4,7 +4,9 @@ use antiphon_base::{ClockId, Epoch, Frames, Hub as HubClock, SessionId, Span, Sp
 
 use super::Hub;
 use super::queue::{Media, Urgent};
+use super::session::Session;
 use crate::send::fanout::{EncodedUnit, FanOut};
+use crate::send::pace::{MAX_BURST, MAX_UNHURRIED_BURST};
 use crate::send::packetize::Packetizer;
 use crate::send::{Pace, Variant};
 use crate::session::Codec;
@@ -163,7 +165,7 @@ impl Hub {
         self.programme.epoch = self.programme.epoch.next();
         let presentation = now + latency + START_LEAD;
         let timeline = Timeline { epoch: self.programme.epoch, first_frame, presentation };
-        let pace = Pace::new(timeline, latency);
+        let pace = Pace::new(timeline, latency, self.longest_burst());
         self.programme.running = Some(Running { timeline, pace, burst: now });
         for stream in &mut self.programme.streams {
             stream.packets.continue_at(first_frame);
@@ -358,6 +360,20 @@ impl Hub {
         notice.left -= 1;
         notice.next_at = now + NOTICE_INTERVAL;
         self.programme.notice = Some(notice).filter(|notice| notice.left > 0);
+    }
+
+    /// Few and large bursts while every speaker of the programme can do with them.
+    pub(super) fn settle_pace(&mut self) {
+        let longest = self.longest_burst();
+        if let Some(running) = &mut self.programme.running {
+            running.pace = running.pace.at_most(longest);
+        }
+    }
+
+    fn longest_burst(&self) -> Span {
+        let mut streaming = self.sessions.values().filter(|session| session.streaming).peekable();
+        let unhurried = streaming.peek().is_some() && streaming.all(Session::is_unhurried);
+        if unhurried { MAX_UNHURRIED_BURST } else { MAX_BURST }
     }
 
     fn streaming_sessions(&self) -> Vec<SessionId> {

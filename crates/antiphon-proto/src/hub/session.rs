@@ -26,6 +26,9 @@ pub const MEDIA_SILENCE: Span = Span::from_s(15);
 /// as long, and a guest shall not keep them waiting for more. [BROWSER-4]
 pub const MAX_MESSAGES_NEED_US: i64 = 2_000_000;
 
+/// Who needs at least this long from sending to sound has a buffer behind it that bursts disappear in.
+const UNHURRIED_US: i64 = 100_000;
+
 /// Who wants to join; the shell has done the handshake.
 #[derive(Debug, Clone)]
 pub struct JoinRequest {
@@ -267,6 +270,13 @@ impl Session {
     /// Whether media are worth sending to it.
     pub(super) fn is_reachable(&self, now: Timestamp<Hub>) -> bool {
         self.addr.is_some() && self.silent_for(now) < MEDIA_SILENCE
+    }
+
+    /// Whether it is on this machine and needs a long latency of its own: nothing is gained by giving it packets in
+    /// small bursts. Loopback alone does not say so much: a proxy with a radio behind it may be there.
+    pub(super) fn is_unhurried(&self) -> bool {
+        let here = self.addr().is_some_and(|addr| addr.ip().to_canonical().is_loopback());
+        here && self.stats.as_ref().is_some_and(|stats| stats.min_latency_us >= Some(UNHURRIED_US))
     }
 
     /// Counts one more media packet on its way.

@@ -8,6 +8,10 @@ use crate::timeline::Timeline;
 /// well under the 20 ms after which Wi-Fi power saving lets a station sleep.
 pub const MAX_BURST: Span = Span::from_ms(10);
 
+/// The longest where every speaker is on this machine and waits long by itself, as Bluetooth loudspeakers do: there is
+/// no radio to keep awake, and a burst costs a wake-up of every speaker's thread, which costs more than what it brings.
+pub const MAX_UNHURRIED_BURST: Span = Span::from_ms(40);
+
 /// The shortest time between bursts: the shortest packet (120 frames).
 pub const MIN_BURST: Span = Span::from_us(2_500);
 
@@ -20,11 +24,19 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// Sends every frame of `timeline` at least `latency` before its presentation.
-    pub fn new(timeline: Timeline, latency: Span) -> Self {
+    /// Sends every frame of `timeline` at least `latency` before its presentation, in bursts at most `longest` apart.
+    ///
+    /// Another pace for the same timeline may take over at any time: no frame is due later for it than its latency
+    /// asks, and what has been sent already is not due again.
+    pub fn new(timeline: Timeline, latency: Span, longest: Span) -> Self {
         // A tenth: the wait for a burst then costs at most a tenth of the time to recover losses.
-        let interval = (latency / 10).clamp(MIN_BURST, MAX_BURST);
+        let interval = (latency / 10).clamp(MIN_BURST, longest.max(MIN_BURST));
         Self { timeline, latency, interval }
+    }
+
+    /// The same with bursts at most `longest` apart.
+    pub fn at_most(&self, longest: Span) -> Self {
+        Self::new(self.timeline, self.latency, longest)
     }
 
     /// Time from burst to burst.
@@ -70,7 +82,21 @@ mod tests {
             first_frame: Frames(96_000),
             presentation: Timestamp::from_ns(5_000_000_000),
         };
-        Pace::new(timeline, Span::from_ms(latency_ms))
+        Pace::new(timeline, Span::from_ms(latency_ms), MAX_BURST)
+    }
+
+    #[test]
+    fn speakers_that_wait_long_by_themselves_get_four_times_as_much_at_a_time() {
+        let hurried = pace(420);
+        let unhurried = hurried.at_most(MAX_UNHURRIED_BURST);
+        assert_eq!((hurried.interval(), unhurried.interval()), (MAX_BURST, MAX_UNHURRIED_BURST));
+        assert_eq!(unhurried.at_most(MAX_BURST), hurried);
+        // The change costs nobody a frame: at any instant the larger bursts are as far or further.
+        for ms in 4_500..5_200 {
+            let now = Timestamp::from_ns(ms * 1_000_000);
+            let ahead = unhurried.horizon(now) - hurried.horizon(now);
+            assert!((0..=1_440).contains(&ahead.0), "{ms} ms: {ahead:?}");
+        }
     }
 
     #[test]
@@ -94,9 +120,9 @@ mod tests {
     proptest! {
         #[test]
         fn every_frame_leaves_at_least_the_latency_before_its_presentation(
-            latency_ms in 5..3_000i64, offset_us in 0..10_000_000i64,
+            latency_ms in 5..3_000i64, offset_us in 0..10_000_000i64, unhurried in proptest::bool::ANY,
         ) {
-            let pace = pace(latency_ms);
+            let pace = pace(latency_ms).at_most(if unhurried { MAX_UNHURRIED_BURST } else { MAX_BURST });
             let now = pace.start() + Span::from_us(offset_us);
             let before = pace.next_burst(now) - Span::from_ns(1);
             // Just before the next burst nothing with less than the latency ahead is held back.

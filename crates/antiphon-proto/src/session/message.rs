@@ -400,8 +400,12 @@ pub struct LinkStats {
     pub left_out: u64,
     /// Times that the machine stood still for longer than speakers buffer: some ran dry.
     pub skipped: u64,
-    /// Packets that the radio has not taken yet.
+    /// Packets that the radio has not taken yet, or is not done with where it tells.
     pub queue: f64,
+    /// The longest that a packet took of late until the radio was done with it, in microseconds; absent where the
+    /// system does not tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub air_us: Option<i64>,
     /// The loudspeaker's own volume, 0 to 127; absent where it has none that can be set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub volume: Option<u8>,
@@ -418,6 +422,7 @@ impl LinkStats {
         self.reported_us = self.reported_us.map(|us| us.clamp(0, MAX_LATENCY_US));
         self.assumed_us = self.assumed_us.map(|us| us.clamp(0, MAX_LATENCY_US));
         self.delay_us = self.delay_us.clamp(0, MAX_LATENCY_US);
+        self.air_us = self.air_us.map(|us| us.clamp(0, MAX_LATENCY_US));
         for figure in [&mut self.packet_ms, &mut self.queue] {
             *figure = if figure.is_finite() { figure.clamp(0.0, 1e6) } else { 0.0 };
         }

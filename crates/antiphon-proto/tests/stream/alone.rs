@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use antiphon_base::{Frames, Hub as HubClock, Span, SpeakerId, Timestamp};
 use antiphon_proto::send::Variant;
-use antiphon_proto::session::{RefusalCode, Remembered};
+use antiphon_proto::session::{RefusalCode, Remembered, SpeakerMessage, SpeakerStats};
 use antiphon_proto::wire::clock::Probe;
 use antiphon_proto::wire::feedback::Nack;
 use antiphon_proto::wire::rtp::MediaPacket;
@@ -216,6 +216,50 @@ fn a_hundred_speakers_cost_one_encoder_and_a_seal_for_each_packet() {
         }
     }
     assert_eq!(sent, 100 + 100 * 99 * 4, "clock replies, and four packets of 2.5 ms a burst");
+}
+
+/// Plays a second as the deadlines ask: when packets left, and that each did one latency before it is heard.
+fn second(hub: &mut Hub, puppet: &mut Puppet, me: SocketAddr, from: Timestamp<HubClock>) -> usize {
+    let (mut now, mut bursts) = (from, 0);
+    while now < from + Span::from_ms(1_000) {
+        let datagrams = burst(hub, now);
+        bursts += usize::from(!datagrams.is_empty());
+        for (_, mut bytes) in datagrams.into_iter().filter(|(to, _)| *to == me) {
+            let Ok((Kind::Media, body)) = puppet.opening.open(&mut bytes) else { continue };
+            let ahead = MediaPacket::parse(body).unwrap().presentation - now;
+            assert!(ahead >= hub.latency(), "{ahead:?}");
+        }
+        now = hub.poll_timeout().unwrap().at.max(now + Span::from_ns(1));
+    }
+    bursts
+}
+
+#[test]
+fn speakers_of_this_machine_with_long_buffers_are_woken_a_quarter_as_often_until_another_joins() {
+    let mut hub = hub(1, LATENCY, false);
+    let here = |n| SocketAddr::from(([127, 0, 0, 1], 5_000 + n));
+    let mut first = Puppet::join(&mut hub, 0);
+    for n in 0..2 {
+        let mut probe = if n == 0 { first.probe() } else { Puppet::join(&mut hub, n).probe() };
+        hub.handle_datagram(at_ms(0), at_ms(0), here(n), &mut probe);
+    }
+    let needs = |hub: &mut Hub, us| {
+        let stats = SpeakerStats { min_latency_us: us, ..SpeakerStats::default() };
+        for session in hub.sessions(at_ms(0)).map(|session| session.session).collect::<Vec<_>>() {
+            hub.handle_message(at_ms(0), session, SpeakerMessage::Stats(stats.clone()));
+        }
+        hub.settle_latency();
+    };
+    needs(&mut hub, Some(320_000));
+    hub.start(at_ms(0), Frames(0));
+    second(&mut hub, &mut first, here(0), at_ms(0));
+    assert_eq!(second(&mut hub, &mut first, here(0), at_ms(1_000)), 25);
+    // One in the network, or on this machine with little in hand, wants its packets in small bursts.
+    let mut far = Puppet::join(&mut hub, 2);
+    hub.handle_datagram(at_ms(2_000), at_ms(2_000), addr(9), &mut far.probe());
+    second(&mut hub, &mut first, here(0), at_ms(2_000));
+    assert_eq!(second(&mut hub, &mut first, here(0), at_ms(3_000)), 100);
+    assert_eq!(hub.counters().unexpected + hub.counters().stale, 0);
 }
 
 proptest! {
