@@ -44,7 +44,7 @@ packages() {
 # needs hardware.
 kernel() {
     local recipe package making
-    recipe=$(cat "$here/guest/kernel.config" "$here/cards/kernel.config" "$0" | sha256sum | cut -c-12)
+    recipe=$({ cat "$here/guest/kernel.config" "$here/cards/kernel.config" && declare -f kernel; } | sha256sum | cut -c-12)
     kernel=$cache/linux-cards-$recipe
     [ ! -x "$kernel" ] || return 0
     say "fetching and compiling a kernel, once: some five minutes of two cores"
