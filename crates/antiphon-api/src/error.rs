@@ -24,8 +24,6 @@ pub enum ErrorCode {
     TooMany,
     /// It makes no sense in this state (nothing is playing, a name is taken); ask again later.
     Conflict,
-    /// More than is taken; asking again will not help.
-    TooLarge,
     /// The hub is at one of its limits; ask again later.
     Busy,
     /// The hub's own fault.
@@ -44,7 +42,6 @@ impl ErrorCode {
             Self::TooLarge => 413,
             Self::TooMany => 429,
             Self::Conflict => 409,
-            Self::TooLarge => 413,
             Self::Busy => 503,
             Self::Internal => 500,
         }

@@ -78,17 +78,8 @@ impl HubDaemon {
         let (media, media_thread) = Media::start(config, port, events)?;
         let shown = https.as_ref().map(|(_, https)| https.clone());
         let services = options.services.clone();
-        let shared = Shared::new(
-            media.clone(),
-            store.clone(),
-            join_codes,
-            options.name.clone(),
-            options.open,
-            clock,
-            listen,
-            shown.clone(),
-            services.clone(),
-        );
+        let shared =
+            Shared::new(media.clone(), store.clone(), join_codes, clock, listen, shown.clone(), &options);
         let tell = teller(shared.events.clone());
         let (stop_control, stopped) = oneshot::channel();
         let control_thread = spawn_control(

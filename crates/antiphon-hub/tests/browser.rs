@@ -76,6 +76,7 @@ fn options(dir: &Path, listen: SocketAddr) -> HubOptions {
         runtime_dir: dir.join("run"),
         mdns: false,
         https: None,
+        services: None,
     }
 }
 

@@ -172,6 +172,7 @@ impl House {
             state_dir: dir.path().join("state"),
             runtime_dir: dir.path().join("run"),
             mdns: false,
+            https: None,
             services: Some(scribe.clone()),
         })
         .unwrap();

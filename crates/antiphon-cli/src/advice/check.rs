@@ -41,7 +41,7 @@ pub fn run(args: &CheckArgs) -> Result<Exit, Failure> {
 pub fn report(case: &CaseArgs, first: &str, second: Option<&str>) -> Result<CheckReport, Failure> {
     let catalogue = Catalogue::embedded();
     let report = catalogue.check(&case.question(first, second)?);
-    Ok(of(&catalogue, &report))
+    Ok(of(&catalogue, &report, Vec::new()))
 }
 
 /// What is to be said of names that mean no model, or several.

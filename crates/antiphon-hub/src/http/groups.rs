@@ -120,7 +120,7 @@ mod tests {
         let (left, right) = (member("desk", Role::Left), member("tv", Role::Right));
         assert_eq!(check(&group("den", GroupKind::Stereo, &[left.clone(), right.clone()])), Ok(()));
         for (bad, said) in [
-            (group(" ", GroupKind::Party, &[left.clone()]), "no name"),
+            (group(" ", GroupKind::Party, std::slice::from_ref(&left)), "no name"),
             (group("den", GroupKind::Party, &[]), "1 to"),
             (group("den", GroupKind::Custom, &[left.clone(), left.clone()]), "twice"),
             (group("den", GroupKind::Stereo, &[left, member("tv", Role::Both)]), "left and a right"),

@@ -39,7 +39,7 @@ pub mod events;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
-use antiphon_api::{ErrorBody, ErrorCode, json};
+use antiphon_api::json;
 use antiphon_base::ClockId;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -50,7 +50,7 @@ use axum::routing::{delete, get, patch, post, put};
 use tokio::sync::{self, Semaphore};
 
 use crate::media::Media;
-use crate::services::Services;
+use crate::options::HubOptions;
 use crate::state::{JoinCodes, Store};
 use services::Desk;
 
@@ -124,12 +124,10 @@ impl Shared {
         media: Media,
         store: Arc<Store>,
         join_codes: JoinCodes,
-        name: String,
-        open: bool,
         clock_id: ClockId,
         listen: SocketAddr,
         https: Option<Https>,
-        services: Option<Arc<dyn Services>>,
+        options: &HubOptions,
     ) -> Self {
         let handshakes = Semaphore::new(MAX_HANDSHAKES);
         let sources = Arc::new(Semaphore::new(MAX_SOURCES));
@@ -137,8 +135,8 @@ impl Shared {
         Self {
             media,
             store,
-            name,
-            open,
+            name: options.name.clone(),
+            open: options.open,
             clock_id,
             listen,
             https,
@@ -148,7 +146,7 @@ impl Shared {
             calibrating: sync::Mutex::new(()),
             join_codes,
             arrivals: browser::Arrivals::new(),
-            desk: Desk::new(services),
+            desk: Desk::new(options.services.clone()),
             events: events::Events::new(),
             handshakes,
             sources,

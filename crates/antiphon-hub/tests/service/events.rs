@@ -20,10 +20,12 @@ fn hear(socket: &mut WebSocket<TcpStream>, patience: Duration) -> Option<Status>
         let left = end.checked_duration_since(Instant::now())?.max(Duration::from_millis(1));
         socket.get_ref().set_read_timeout(Some(left)).unwrap();
         match socket.read() {
-            Ok(Message::Text(text)) => match antiphon_api::json::read("event", text.as_bytes()).unwrap() {
-                EventMessage::Status { status } => return Some(*status),
-                _ => {}
-            },
+            Ok(Message::Text(text)) => {
+                let told = antiphon_api::json::read("event", text.as_bytes()).unwrap();
+                if let EventMessage::Status { status } = told {
+                    return Some(*status);
+                }
+            }
             Ok(_) => {}
             Err(tungstenite::Error::Io(_)) => return None,
             Err(error) => panic!("{error}"),
@@ -83,8 +85,10 @@ fn a_page_too_many_is_refused_in_words_and_one_that_leaves_makes_room() {
     let house = House::new();
     let mut pages: Vec<_> = (0..256).map(|_| listen(&house)).collect();
     let url = format!("ws://{}/api/v1/events", house.hub.addr());
-    let one_more = || tungstenite::client(&url, connect(house.hub.addr()));
-    let Err(tungstenite::HandshakeError::Failure(tungstenite::Error::Http(answer))) = one_more() else {
+    let one_more = || tungstenite::client(&url, connect(house.hub.addr())).map_err(Box::new);
+    let Err(tungstenite::HandshakeError::Failure(tungstenite::Error::Http(answer))) =
+        one_more().map_err(|refusal| *refusal)
+    else {
         panic!("let in")
     };
     assert_eq!(answer.status(), 503);

@@ -49,6 +49,7 @@ pub fn options(dir: &Path, listen: &str) -> HubOptions {
         state_dir: dir.join("state"),
         runtime_dir: dir.join("run"),
         mdns: false,
+        https: None,
         services: None,
     }
 }

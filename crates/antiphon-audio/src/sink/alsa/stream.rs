@@ -222,7 +222,7 @@ impl Stream {
         let status = StatusBuilder::new().build(&self.pcm)?;
         let after = raw_now();
         let stamp = status.get_htstamp();
-        let stamped = raw_of(self.setup.stamps, stamp.tv_sec as i64 * 1_000_000_000 + stamp.tv_nsec as i64);
+        let stamped = raw_of(self.setup.stamps, stamp.tv_sec * 1_000_000_000 + stamp.tv_nsec);
         let at = stamped.filter(|at| *at >= before - MARGIN && *at <= after + MARGIN).unwrap_or(after);
         Ok(Claim { state: status.get_state(), room: status.get_avail(), delay: status.get_delay(), at })
     }

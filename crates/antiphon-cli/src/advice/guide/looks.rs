@@ -261,7 +261,8 @@ mod tests {
         let plan = catalogue.plan("update", None).unwrap();
         let of = |model: Option<&'static str>, told: Option<&str>| {
             let mut looks = Looks::new(&catalogue, &plan, model);
-            (looks.told, looks.told_by) = (told.map(str::to_owned), |_, _| Vec::new());
+            looks.told = told.map(str::to_owned);
+            looks.told_by = |_, _| Vec::new();
             looks.check(Check::Firmware)
         };
         let model = Some("Mi Portable Speaker 3");
