@@ -590,7 +590,7 @@ mod tests {
             "antiphon ctl prev",
             "antiphon queue",
             "antiphon queue add --now abc song.flac --hub 127.0.0.1:7755",
-            "antiphon hub --music /srv/music --music /home/anna/Music",
+            "antiphon hub --music /srv/music --music /srv/records",
             "antiphon access --role listen --hub 10.0.0.1:7755",
             "antiphon access --use 123456",
             "antiphon group set den desk:left tv:right --kind stereo",

@@ -57,7 +57,7 @@ pub fn everywhere(path: &str, text: &str) -> Vec<Finding> {
                 findings.push(Finding::new(path, n + 1, format!("`{name}` is unfinished work")));
             }
         }
-        if line.contains("#[allow") || line.contains("#![allow") {
+        if line.contains("#[allow(") || line.contains("#![allow(") {
             let what =
                 "use `#[expect(lint, reason = \"...\")]`: it says why, and when it has become needless";
             findings.push(Finding::new(path, n + 1, what));
