@@ -11,7 +11,7 @@ import { type Mapping, type Plan, Playout } from "./playout";
 
 /** What scheduling half a second ahead needs beside the output's own latency, us. */
 const LEAD_US = 520_000;
-/** The contract's default: a browser whose output takes 80 ms. */
+/** What browsers need as they come: a browser whose output takes 80 ms. */
 const LEAST_LATENCY_US = 600_000;
 /** Probes in flight; older ones are forgotten, and their replies with them. */
 const MAX_PENDING = 256;

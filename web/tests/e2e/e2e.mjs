@@ -58,6 +58,10 @@ async function playsItsSide(page, picture) {
   await lab.until("the recording", () => recording.frames() > 0);
   const tapped = recording.frames();
   await page.click(".side.right");
+  if (hub.play) {
+    await page.locator("dd", { hasText: /^connected/ }).waitFor({ timeout: 15_000 });
+    hub.play();
+  }
   await heardLike(right, recording);
   await page.locator("dd", { hasText: /^playing$/ }).waitFor({ timeout: 15_000 });
   await page.locator("dd", { hasText: /within/ }).waitFor({ timeout: 15_000 });
@@ -90,7 +94,7 @@ async function survivesARestart(page) {
   await hub.restart();
   const recording = lab.record();
   await page.locator("dd", { hasText: /^connected/ }).waitFor({ timeout: 15_000 });
-  await hub.playAgain?.();
+  await hub.play?.();
   await sleep(1_000);
   await heardLike(right, recording);
   await recording.stop();

@@ -21,7 +21,8 @@ export async function realHub(lab, program, file) {
     for (const child of children.reverse()) child.kill("SIGTERM");
     await Promise.all(ended);
   };
-  hub.playAgain = () => void children.push(lab.spawn(program, ["play", file]));
+  // A player has nothing to play to until a speaker is there.
+  hub.play = () => void children.push(lab.spawn(program, ["play", file]));
   hub.ask = ask;
   hub.start = start;
   hub.close = end;
@@ -31,7 +32,6 @@ export async function realHub(lab, program, file) {
   // The hub listens on this machine alone, whatever address the link names.
   hub.origin = `http://127.0.0.1:${port}`;
   hub.url = `${hub.origin}/j${new URL(url).hash}`;
-  hub.playAgain();
   hub.restart = async () => {
     await end();
     await start(port);

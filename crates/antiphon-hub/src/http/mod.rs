@@ -30,6 +30,7 @@ mod browser;
 mod pages;
 
 mod groups;
+
 mod services;
 
 mod metrics;

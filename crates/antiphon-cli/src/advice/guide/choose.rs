@@ -52,13 +52,18 @@ pub fn choice(
         found(catalogue, model)?;
     }
     match (method, model) {
-        (Some(method), _) => wish(catalogue, method, model).ok_or_else(|| {
+        // What `check` calls a method has a guide of its own.
+        (Some(method), _) => wish(catalogue, guide_of(catalogue, method), model).ok_or_else(|| {
             let names: Vec<&str> = catalogue.guides.iter().map(|guide| guide.id.as_str()).collect();
             Failure::new(Exit::NotFound, format!("{method:?} is no method; there are: {}", names.join(", ")))
         }),
         (None, Some(model)) => best(catalogue, case, model, other),
         (None, None) => Ok(Wish::List),
     }
+}
+
+fn guide_of<'a>(catalogue: &'a Catalogue, method: &'a str) -> &'a str {
+    catalogue.methods.iter().find(|one| one.id.as_str() == method).map_or(method, |one| one.guide.as_str())
 }
 
 fn wish(catalogue: &Catalogue, guide: &str, model: Option<&str>) -> Option<Wish> {
@@ -110,4 +115,21 @@ pub fn list(catalogue: &Catalogue) -> String {
         page.item(2, &format!("{:<15}", guide.id), &format!("{}{later}", guide.title));
     }
     page.text()
+}
+
+#[cfg(test)]
+mod tests {
+    use antiphon_catalog::MethodId;
+
+    use super::*;
+
+    #[test]
+    fn what_check_calls_a_method_leads_to_its_guide_and_so_does_the_guides_own_name() {
+        let catalogue = Catalogue::embedded();
+        for method in MethodId::ALL {
+            let guide = guide_of(&catalogue, method.as_str());
+            assert!(catalogue.guide(guide).is_some(), "{guide}");
+        }
+        assert_eq!(guide_of(&catalogue, "host-pair"), "host-pair");
+    }
 }
