@@ -33,6 +33,7 @@ if [ "${1:-}" = checks ]; then
     command -v pipewire-pulse >/dev/null || missing+=(pipewire pipewire-pulse)
     command -v wireplumber >/dev/null || missing+=(wireplumber)
     command -v dbus-daemon >/dev/null || missing+=(dbus)
+    command -v ip >/dev/null || missing+=(iproute2)
     python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
     scripts/python -c 'import ctypes; ctypes.CDLL("libsbc.so.1")' 2>/dev/null || missing+=(libsbc1)
 fi
