@@ -3,7 +3,7 @@
 //! From the hub's own machine everything is allowed. A web page in a browser there also comes from a loopback
 //! address, so two checks keep it out: a page names itself in `Origin`, and a page whose own name was pointed
 //! at this machine (DNS rebinding) brings that name in `Host`. From other machines a token is needed, and the
-//! table of [`roles`](super::roles) says which role an address takes.
+//! table of [`roles`] says which role an address takes.
 
 use std::net::IpAddr;
 use std::sync::Arc;
