@@ -69,7 +69,8 @@ class Server:
     def spawn(self, name, words, env=None, **more):
         log = open(self.dir / f"{name}.log", "ab")
         more.setdefault("stdout", log)
-        child = subprocess.Popen([str(w) for w in words], env=env or self.env, stdin=subprocess.DEVNULL, stderr=log, **more)
+        more.setdefault("stdin", subprocess.DEVNULL)
+        child = subprocess.Popen([str(w) for w in words], env=env or self.env, stderr=log, **more)
         self.running.append(child)
         return child
 
