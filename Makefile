@@ -14,6 +14,10 @@
 ARGS ?=
 CARGO ?= cargo
 
+# Programs and examples as the tests have built them: of one package alone, features would be others, and all compiled again.
+DEBUG = $${CARGO_TARGET_DIR:-target}/debug
+BUILT = $(CARGO) build --locked --quiet --workspace --bins --examples
+
 .PHONY: demo test test-page test-web test-slow cross-check check fmt bench bench-browser bench-peers rig rig-alsa rig-short setup
 
 demo: setup
@@ -38,8 +42,8 @@ test-web: setup
 test-page:
 	cd web && npm ci --silent && npx vitest run --silent && npm run --silent check
 	scripts/check_dist.sh
-	$(CARGO) build --locked --quiet --package antiphon-cli --bin antiphon
-	node web/tests/e2e/e2e.mjs --antiphon "$${CARGO_TARGET_DIR:-target}/debug/antiphon"
+	$(BUILT)
+	node web/tests/e2e/e2e.mjs --antiphon "$(DEBUG)/antiphon"
 
 # Long runs marked #[ignore], optimised: minutes.
 test-slow: setup
@@ -51,12 +55,11 @@ test-slow: setup
 # and python-miio's client and simulator against Antiphon's device and client, by scripts/check_miio.py.
 cross-check:
 	@scripts/setup.sh checks
-	$(CARGO) run --locked --quiet --package antiphon-measure --example cross_check -- scripts/check_spread.py
-	$(CARGO) run --locked --quiet --package antiphon-measure --example cross_check_lab -- scripts/check_measure.py
-	$(CARGO) run --locked --quiet --package antiphon-codec --example cross_check_sbc -- scripts/check_sbc.py
-	$(CARGO) build --locked --quiet --package antiphon-miio --example miio_device
-	$(CARGO) build --locked --quiet --package antiphon-cli --bin antiphon
-	scripts/check_miio.sh "$${CARGO_TARGET_DIR:-target}/debug"
+	$(BUILT)
+	"$(DEBUG)/examples/cross_check" scripts/check_spread.py
+	"$(DEBUG)/examples/cross_check_lab" scripts/check_measure.py
+	"$(DEBUG)/examples/cross_check_sbc" scripts/check_sbc.py
+	scripts/check_miio.sh "$(DEBUG)"
 
 check: setup
 	$(CARGO) fmt --all --check
