@@ -13,22 +13,6 @@ bumble=0.0.236
 
 say() { echo "rig: $*" >&2; }
 
-packages() {
-    local need=(gcc make flex bison bc xz-utils libc6-dev bluez bluez-test-tools dbus socat libsbc1 python3 python3-venv
-        iproute2 pipewire wireplumber libspa-0.2-bluetooth)
-    local missing=()
-    for package in "${need[@]}"; do
-        dpkg -s "$package" >/dev/null 2>&1 || missing+=("$package")
-    done
-    [ ${#missing[@]} -gt 0 ] || return 0
-    local as_root=()
-    [ "$(id -u)" -eq 0 ] || as_root=(sudo -n)
-    say "installing ${missing[*]}"
-    "${as_root[@]}" apt-get update -qq
-    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
-        apt-get install -o DPkg::Lock::Timeout=120 -y -qq --no-install-recommends "${missing[@]}" >/dev/null
-}
-
 # Debian's own Python, which the guest has too; newer ones stand beside it. Made aside and moved into place
 # whole; whoever loses a race for the place uses the winner's.
 python() {
@@ -45,7 +29,8 @@ python() {
 }
 
 trap 'say "the lab could not be set up"; exit 2' ERR
-packages
+"$here/packages.sh" gcc make flex bison bc xz-utils libc6-dev bluez bluez-test-tools dbus socat libsbc1 \
+    python3 python3-venv iproute2 pipewire wireplumber libspa-0.2-bluetooth
 kernel=$("$here/kernel.sh" "$cache" "$here/guest/kernel.config")
 python
 trap - ERR

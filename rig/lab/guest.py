@@ -108,6 +108,7 @@ class Guest:
             *FIRST, str(self.kernel), "mem=1200M", "root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro", "quiet",
             f"init={self.job / 'guest' / 'init'}", f"JOB={self.job}",
             f"vec0:transport=tap,ifname={self.tap},depth=128,gro=1", "con=null", "con0=null,fd:1",
+            "snd_aloop.enable=0",
         ]  # fmt: skip
 
     def off(self) -> None:

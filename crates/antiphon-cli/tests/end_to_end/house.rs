@@ -11,6 +11,9 @@ use antiphon_api::{Client, LocalReply, LocalRequest, SpeakerStatus, local};
 /// A machine that compiles beside the tests may keep a process waiting for seconds, and a clock uncertain for longer.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// So many lines of each log are shown where a test fails.
+const LINES_AFTER_A_FAILURE: usize = 12;
+
 /// A process that is killed when the test is over.
 pub struct Process(pub Child);
 
@@ -62,6 +65,24 @@ pub struct House {
     music: PathBuf,
     /// A configuration of ALSA that its processes have in place of the machine's.
     cards: Option<PathBuf>,
+}
+
+/// After a failure: what its processes said, in short.
+impl Drop for House {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        for entry in fs::read_dir(self.dir.path()).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.extension().is_some_and(|ext| ext == "log") {
+                let said = fs::read_to_string(&path).unwrap_or_default();
+                let last: Vec<_> = said.lines().rev().take(LINES_AFTER_A_FAILURE).collect();
+                eprintln!("--- {}", entry.file_name().to_string_lossy());
+                last.iter().rev().for_each(|line| eprintln!("{line}"));
+            }
+        }
+    }
 }
 
 impl House {
