@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use antiphon_audio::source::{self, SourceSpec};
 use antiphon_measure::recording::Recording;
+use realfft::RealFftPlanner;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
@@ -22,32 +23,36 @@ use server::{Server, with_titles};
 /// 14.6 s of speech, mono, MP3 at 48 kHz.
 const SPEECH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/strong.mp3");
 
-/// The means of eight samples each: what is left is speech, and a sixtieth of the work.
-fn coarse(samples: &[f32]) -> Vec<f32> {
-    samples.chunks_exact(8).map(|eight| eight.iter().sum::<f32>() / 8.0).collect()
-}
-
 /// Where in `whole` `piece` is, and how well it agrees there (1: the same but for its level).
-fn best(whole: &[f32], piece: &[f32]) -> (usize, f64) {
-    let power: f64 = piece.iter().map(|&x| f64::from(x).powi(2)).sum();
-    let agreement = |window: &[f32]| {
-        let pairs = window.iter().zip(piece).map(|(&x, &y)| (f64::from(x), f64::from(y)));
-        let (product, own) = pairs.fold((0.0, 0.0), |(xy, xx), (x, y)| (xy + x * y, xx + x * x));
-        product / (own * power).sqrt().max(1e-9)
-    };
-    let all = whole.windows(piece.len()).map(agreement).enumerate();
-    all.fold((0, -1.0), |best, here| if here.1 > best.1 { here } else { best })
-}
-
-/// By how many samples the rough place may be wrong: speech above 3 kHz is folded by the means, differently at each of
-/// the eight places where they may begin.
-const ROUGH: usize = 80;
-
-/// The same, roughly first and then to the sample.
+///
+/// At full rate and everywhere, by Fourier transform: this speech says the same thing several times, and what is left
+/// of it at a lower rate agrees better with its repetition than with itself half a step beside.
 fn found(whole: &[f32], piece: &[f32]) -> (usize, f64) {
-    let from = (8 * best(&coarse(whole), &coarse(piece)).0).saturating_sub(ROUGH);
-    let (at, agreement) = best(&whole[from..(from + piece.len() + 2 * ROUGH).min(whole.len())], piece);
-    (from + at, agreement)
+    let size = whole.len().next_power_of_two();
+    let spectrum = |samples: &[f32]| {
+        let mut padded: Vec<f64> = samples.iter().map(|&x| f64::from(x)).collect();
+        padded.resize(size, 0.0);
+        let forward = RealFftPlanner::new().plan_fft_forward(size);
+        let mut spectrum = forward.make_output_vec();
+        forward.process(&mut padded, &mut spectrum).unwrap();
+        spectrum
+    };
+    let mut product: Vec<_> =
+        spectrum(whole).iter().zip(&spectrum(piece)).map(|(x, y)| x * y.conj() / size as f64).collect();
+    let inverse = RealFftPlanner::new().plan_fft_inverse(size);
+    let mut products = inverse.make_output_vec();
+    inverse.process(&mut product, &mut products).unwrap();
+    let power = |samples: &[f32]| samples.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>();
+    let (mut own, wanted) = (power(&whole[..piece.len()]), power(piece));
+    let mut best = (0, -1.0);
+    for at in 0..whole.len() - piece.len() {
+        let agreement = products[at] / (own * wanted).sqrt().max(1e-9);
+        if agreement > best.1 {
+            best = (at, agreement);
+        }
+        own += f64::from(whole[at + piece.len()]).powi(2) - f64::from(whole[at]).powi(2);
+    }
+    best
 }
 
 #[test]
