@@ -1,6 +1,7 @@
 """Runs in the guest: plays to loopback cards with the program under test, and judges what their other sides heard.
 
-A scene leaves figures: how far the right speaker's bursts are from the left one's (us), in true time, and underruns.
+A scene leaves figures: how far the right speaker's bursts are from the left one's (us), in true time, underruns, and
+how often the guest stood still for longer than a card's buffer bears.
 """
 
 import json
@@ -17,6 +18,8 @@ from recorder import Recorder
 ANTIPHON = "/run/antiphon"
 # Long enough that no neighbour is taken for it.
 BURST_S, GRID_S, RATE = 0.03, 0.2, 48_000
+# A shorter one disappears in the card's buffer.
+STALL_S = 0.04
 QUIET = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
 
 
@@ -88,12 +91,22 @@ def status() -> dict:
     return json.loads(done.stdout) if done.returncode == 0 else {"speakers": []}
 
 
+def stalls(begin_ns: int) -> int:
+    """How often the guest stood still since then."""
+    told = [json.loads(line) for line in Path("/run/witness").read_text().splitlines() if line.endswith("}")]
+    return sum(one["begin_ns"] >= begin_ns and one["end_ns"] - one["begin_ns"] >= STALL_S * 1e9 for one in told)
+
+
+class InVain(Exception):
+    pass
+
+
 def wait_until(what: str, condition, patience: float) -> None:
     give_up = time.monotonic() + patience
     while not condition():
         if time.monotonic() > give_up:
             Path("/job/in-vain.json").write_text(json.dumps(status()))
-            raise SystemExit(f"waited in vain for {what}")
+            raise InVain(f"waited in vain for {what}")
         time.sleep(0.2)
 
 
@@ -111,13 +124,24 @@ def scene(name: str, outputs: tuple[str, str], sides: list[str], seconds: int) -
     player = subprocess.Popen(
         [ANTIPHON, "play", "/run/song.wav", "--left", outputs[0], "--right", outputs[1]], stderr=log, **QUIET
     )
-    wait_until("the speakers to be in time", lambda: player.poll() is not None or are_synced(list(outputs)), 120.0)
+    try:
+        wait_until("the speakers to be in time", lambda: are_synced(list(outputs)) or player.poll() is not None, 60.0)
+        if player.poll() is not None:
+            raise InVain(f"the player ended with {player.returncode}")
+        return listen(name, recorders, seconds)
+    finally:
+        player.terminate()
+        player.wait(10.0)
+        for recorder in recorders:
+            recorder.stop()
+
+
+def listen(name: str, recorders: list[Recorder], seconds: int) -> dict:
     begin = time.clock_gettime_ns(time.CLOCK_MONOTONIC_RAW)
     time.sleep(seconds)
     underruns = {one["name"]: (one.get("report") or {}).get("underruns") for one in status()["speakers"]}
     (Path("/job") / f"{name}.status.json").write_text(json.dumps(status()))
-    player.terminate()
-    player.wait(10.0)
+    stood_still = stalls(begin)
     sound = [recorder.stop() for recorder in recorders]
     clocks = [recorder.clock() for recorder in recorders]
     channels = [(sound[0][:, 0], clocks[0]), (sound[-1][:, 1], clocks[-1])]
@@ -133,6 +157,7 @@ def scene(name: str, outputs: tuple[str, str], sides: list[str], seconds: int) -
         "cards_ppm": [round((1e9 / RATE / step - 1.0) * 1e6, 1) for _, step in clocks],
         "overruns_of_the_recorder": sum(recorder.overruns for recorder in recorders),
         "underruns": underruns,
+        "stalls": stood_still,
     }
 
 
@@ -143,6 +168,7 @@ def main() -> None:
     hub = subprocess.Popen([ANTIPHON, "hub", "--no-mdns"], stderr=open("/job/hub.log", "wb"), **QUIET)
     listed = subprocess.run([ANTIPHON, "outputs"], capture_output=True, text=True).stdout
     Path("/job/outputs.txt").write_text(listed)
+    subprocess.Popen([ANTIPHON, "witness"], stdin=subprocess.DEVNULL, stdout=open("/run/witness", "wb"))
     shift("First", 50)
     shift("Second", -50)
     results = []
@@ -150,7 +176,11 @@ def main() -> None:
         ("one-card", ("alsa:hw:First#left", "alsa:hw:First#right"), ["hw:First,1"]),
         ("two-cards", ("alsa:hw:First", "alsa:hw:Second"), ["hw:First,1", "hw:Second,1"]),
     ):
-        results.append(scene(name, outputs, sides, seconds))
+        begin = time.clock_gettime_ns(time.CLOCK_MONOTONIC_RAW)
+        try:
+            results.append(scene(name, outputs, sides, seconds))
+        except InVain as why:
+            results.append({"scene": name, "in_vain": str(why), "stalls": stalls(begin)})
         Path("/job/results.json").write_text(json.dumps(results, indent=1) + "\n")
     hub.terminate()
     hub.wait(10.0)

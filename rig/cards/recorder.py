@@ -50,9 +50,10 @@ class Recorder(threading.Thread):
 
     def stop(self) -> np.ndarray:
         """What was heard, a column a channel, in 16 bits."""
-        self.done = True
-        self.join(5.0)
-        asound.snd_pcm_close(self.pcm)
+        if not self.done:
+            self.done = True
+            self.join(5.0)
+            asound.snd_pcm_close(self.pcm)
         return np.concatenate(self.blocks).reshape(-1, self.channels)
 
     def clock(self) -> tuple[float, float]:
