@@ -95,8 +95,8 @@ rig-alsa: setup
 # The short form, with the program that the tests have built: fails where a scenario failed, and says so where
 # the machine could not show it. Ten minutes hold the making of the kernel where no cache has it.
 rig-short: setup
-	$(CARGO) build --locked --quiet --package antiphon-cli --bin antiphon
-	@timeout --kill-after=30 600 rig/rig.sh --antiphon "$${CARGO_TARGET_DIR:-target}/debug/antiphon" --short; status=$$?; \
+	$(BUILT)
+	@timeout --kill-after=30 600 rig/rig.sh --antiphon "$(DEBUG)/antiphon" --short; status=$$?; \
 	case $$status in \
 	    0) ;; \
 	    2) echo "rig: NOT SHOWN: the lab did not start on this machine" ;; \

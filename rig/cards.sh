@@ -44,7 +44,7 @@ boot() {
 
 trap 'say "the lab could not be set up"; exit 2' ERR
 "$here/packages.sh" gcc make flex bison bc xz-utils libc6-dev libasound2 alsa-utils python3 python3-numpy iproute2
-kernel=$("$here/kernel.sh" "$cache" "$here/guest/kernel.config")
+kernel=$("$here/kernel.sh" "$cache" "$here/guest/kernel.config" "$here/cards/kernel.config")
 trap - ERR
 boot
 /usr/bin/python3 "$here/cards/judge.py" "$work/job"

@@ -139,12 +139,25 @@ def windows(path, ended):
     return found
 
 
+def first_sound(path, ended, asked):
+    """Seconds from `asked` until both speakers sound, and how far apart (us) they are in the quarter second from there."""
+    count = path.stat().st_size // 16 * 4
+    sound = np.fromfile(path, "<f4", count=count).reshape(-1, 4)
+    loud = [np.flatnonzero(np.abs(sound[:, c]) > 1e-3) for c in (0, 2)]
+    if not all(map(len, loud)):
+        return None
+    first = max(int(frames[0]) for frames in loud)
+    part = sound[first : first + RATE // 4].astype(float)
+    return ended - (len(sound) - first) / RATE - asked, delay_us(part[:, 0], part[:, 2])
+
+
 def now():
     return time.clock_gettime(time.CLOCK_MONOTONIC_RAW)
 
 
 def antiphon(server, bench, file, seconds, stop_at=None):
-    """A hub, two speakers and a player; the recording's windows, and what `status` said while the server stood still."""
+    """A hub, two speakers and a player: the recording's windows, its first sound, when the server went on after a stop
+    and whether `status` knew of it."""
     program = bench / "antiphon"
     hub = server.spawn("hub", [program, "hub", "--listen", "127.0.0.1:0", "--no-mdns", "--no-bluetooth", "--name", "bench"])
     clocks = {"left": "ppm=+20&offset_s=1234.5", "right": "ppm=-20&offset_s=77.25"}
@@ -162,8 +175,9 @@ def antiphon(server, bench, file, seconds, stop_at=None):
         time.sleep(0.2)
     path = server.dir / "antiphon.raw"
     recorder = server.record(path)
+    asked = now()
     player = server.spawn("play", [program, "play", file, "--left", "left", "--right", "right"])
-    knew = None
+    began = knew = None
     if stop_at is None:
         time.sleep(seconds)
     else:
@@ -177,8 +191,7 @@ def antiphon(server, bench, file, seconds, stop_at=None):
     server.end(recorder)
     ended = now()
     server.end(player, *speakers, hub)
-    found = windows(path, ended)
-    return found if stop_at is None else (found, began, knew)
+    return {"windows": windows(path, ended), "start": first_sound(path, ended, asked), "began": began, "knew": knew}
 
 
 def snapcast(server, _bench, file, seconds):
@@ -237,7 +250,7 @@ def stalls(log):
 def judged(starts, stood):
     """All windows and the undisturbed ones, of all starts; the first seconds of sound are each start's own."""
     every, calm = [], []
-    for found in starts:
+    for found in (start["windows"] for start in starts):
         sounding = [at for at, us in found if us is not None]
         if not sounding:
             continue
@@ -292,11 +305,21 @@ def stopped(work, bench):
     noise(file, 60)
     server = Server(work / "stopped")
     try:
-        found, began, knew = antiphon(server, bench, file, 30, stop_at=10)
+        found = antiphon(server, bench, file, 30, stop_at=10)
     finally:
         server.end()
-    after = [abs(us) for at, us in found if us is not None and at - WINDOW / RATE / 2 > began + 2.0]
-    return (max(after) if after else None), len(after), knew
+    again = found["began"] + 2.0 + WINDOW / RATE / 2
+    after = [abs(us) for at, us in found["windows"] if us is not None and at > again]
+    return (max(after) if after else None), len(after), found["knew"]
+
+
+def started(starts):
+    """Of all starts: median and worst seconds to the first sound on both, and the worst us apart from there."""
+    found = [start["start"] for start in starts if start["start"]]
+    if not found:
+        return None
+    apart = [abs(us) for _, us in found if us is not None]
+    return float(np.median([s for s, _ in found])), max(s for s, _ in found), max(apart, default=None)
 
 
 def rows(bench):
@@ -309,6 +332,7 @@ def rows(bench):
         results, stood = with_witness(work, bench.bin, lambda: compare(work, bench.bin, starts, seconds, [antiphon]))
         worst, heard, knew = stopped(work, bench.bin)
     every, calm = judged(results["antiphon"], stood)
+    median_s, worst_s, apart = started(results["antiphon"]) or (99.0, 99.0, None)
     p = percentiles(calm)
     if p is None or worst is None:
         raise Failed("nothing was heard")
@@ -324,6 +348,14 @@ def rows(bench):
             verdict(good, 100.0 * (len(every) - len(calm)) / len(every) if not good else 0.0),
             command,
             note,
+        ),
+        row(
+            "from `play` to the first sound on both, and in time from there",
+            "<= 0.6 s, within 1 ms",
+            f"median {median_s:.2f}, worst {worst_s:.2f} s; at most {apart or 99_999.0:.1f} us apart",
+            verdict(median_s <= 0.6 and apart is not None and apart <= 1_000),
+            command,
+            "the first quarter of a second of each start; the median is judged, as one start meets a stall",
         ),
         row(
             "PulseAudio stopped for 2 s: from 2 s after it runs again",
@@ -361,6 +393,9 @@ def main():
             cells = "".join(f"{found[name][n]:12.1f}" if found[name] else f"{'-':>12}" for name in names)
             print(f"{label + ' ' + percentile:34}{cells}")
         print(f"{label + ' windows':34}" + "".join(f"{len(table[name][which]):12}" for name in names))
+    begun = started(results.get("antiphon", []))
+    if begun:
+        print(f"\nAntiphon: from `play` to the first sound on both {begun[0]:.2f} s (median), {begun[1]:.2f} s (worst); at most {begun[2] or 99_999.0:.1f} us apart from there.")
     print(f"\n{len(stood)} stalls of the machine. Antiphon's clocks were 40 ppm and 19 minutes apart, Snapcast's the same one.")
     if heard:
         known = "knew" if knew else "did not know"

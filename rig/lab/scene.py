@@ -199,7 +199,8 @@ class Scene:
     def close(self) -> None:
         over_s = raw_s()
         for name in reversed(self.running):
-            self.guest.stop(name, signal.SIGINT)
+            if not self.guest.has_died():
+                self.guest.stop(name, signal.SIGINT)
         for process in self.native:
             process.send_signal(signal.SIGINT)
             try:
@@ -210,5 +211,7 @@ class Scene:
             speaker.close()
         if self.witness is not None:
             self.witness.stop()
+            if self.guest.has_died():
+                return
             stalls = self.witness.read(SPOILS_MS)
             self.stalls = [stall for stall in stalls if stall[1] > self.connected_s and stall[0] < over_s]

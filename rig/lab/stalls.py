@@ -31,7 +31,8 @@ class Witness:
     def stop(self) -> None:
         self.host.send_signal(signal.SIGINT)
         self.host.wait()
-        self.guest.stop("witness", signal.SIGINT)
+        if not self.guest.has_died():
+            self.guest.stop("witness", signal.SIGINT)
 
     def read(self, worth_ms: float = WORTH_MS) -> list[tuple[float, float]]:
         """The stalls worth telling so far: begin and end, in seconds of the host's raw clock."""

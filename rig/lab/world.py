@@ -36,9 +36,18 @@ class World:
         shutil.rmtree(self.guest.job, ignore_errors=True)
         self.guest.job.mkdir(parents=True)
         shutil.copy(self.antiphon, self.guest.job / "antiphon")
+        self._boot()
+
+    def _boot(self) -> None:
         self.guest.boot()
         self._start_air()
         self.guest.start_adapter()
+
+    def start_again(self, scene: Scene) -> None:
+        """After the guest's kernel has died, whose last words are kept with the scenario."""
+        shutil.copy(self.guest.job / "console.log", scene.out / "console.log")
+        self.stop()
+        self._boot()
 
     def _start_air(self) -> None:
         for path in (self.air_at, self.control_at):
@@ -70,6 +79,10 @@ class World:
             scene.check("the scenario ran to its end", False, f"{type(wrong).__name__}: {wrong}")
         finally:
             scene.close()
+        if self.guest.has_died():
+            print("rig: the guest's kernel died, which says nothing of the program", file=sys.stderr, flush=True)
+            self.start_again(scene)
+            return INCONCLUSIVE, scene
         return verdict(scene), scene
 
     def _forget_everything(self) -> None:
