@@ -100,7 +100,7 @@ rig-short: setup
 	case $$status in \
 	    0) ;; \
 	    2) echo "rig: NOT SHOWN: the lab did not start on this machine" ;; \
-	    3) echo "rig: NOT SHOWN: the machine stood still for too long while the lab ran" ;; \
+	    3) echo "rig: NOT SHOWN: its timing, on this machine" ;; \
 	    124|137) echo "rig: NOT SHOWN: the lab was not ready within ten minutes" ;; \
 	    *) exit $$status ;; \
 	esac

@@ -21,7 +21,7 @@ fi
 # (hci_chan_del) that bluetoothd's closing socket still uses, and the guest panics each time. So one that was seen to work, where Debian has it.
 works=6.1.176-1
 version=$(apt-cache policy "$package" | sed -n 's/ *Candidate: //p')
-if apt-cache madison "$package" | grep -q " $works "; then version=$works; fi
+if [[ $(apt-cache madison "$package") == *" $works "* ]]; then version=$works; fi
 recipe=$(cat "$@" "$0" | sha256sum | cut -c-12)
 kernel=$cache/linux-$version-$recipe
 if [ -x "$kernel" ]; then echo "$kernel"; exit; fi

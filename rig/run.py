@@ -9,6 +9,7 @@ when one was inconclusive because the machine stood still, 2 when the lab itself
 
 import argparse
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -82,7 +83,7 @@ def main() -> int:
         for scenario in scenarios:
             results.append(play(world, scenario, given.short))
             report.write(given.work, given.antiphon, [one.name for one in ALL], results, time.monotonic() - begin)
-    except (GuestFailed, OSError) as wrong:
+    except (GuestFailed, OSError, subprocess.SubprocessError) as wrong:
         print(f"rig: {wrong}", file=sys.stderr)
         return 2
     finally:
