@@ -478,6 +478,7 @@ export const t = {
     groupsNone: "No group is saved.",
     groupUse: "Use",
     groupUsed: (name: string): string => `${name} is in use.`,
+    groupLacks: (name: string, missing: string[]): string => `${name} is in use without ${missing.join(", ")}: not connected.`,
     groupDelete: (name: string): string => `Delete the group ${name}`,
     groupName: "Name of the group",
     groupSave: "Save as things are",
