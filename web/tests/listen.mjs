@@ -1,5 +1,6 @@
 // The microphone's way through the page: Chromium's pretended microphone hears a tone, and what comes to the hub is that tone
-// without a hole; refused, missing and forbidden microphones are said; and it is free when the page is left.
+// in one piece, but for a few breaks of the pretended microphone itself; a microphone that is refused, and a page that may have
+// none, are said; and it is free when the page is left.
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
