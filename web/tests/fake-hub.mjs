@@ -96,7 +96,7 @@ export function start(port, options = {}) {
     current: "k3",
     playing: true,
     repeat: false,
-    shuffle: true,
+    shuffle: false,
   };
   if (options.state === "idle") queue = { items: [], current: null, playing: false, repeat: false, shuffle: false };
   let groups = [
@@ -104,6 +104,8 @@ export function start(port, options = {}) {
     { name: "whole house", kind: "party", members: [{ speaker: "desk", role: "both" }, { speaker: "kitchen", role: "mono" }] },
   ];
   const jobs = new Map();
+  const uploads = [];
+  let added = 0;
   const clients = new Set();
   let role = options.role;
   const tell = (event) => clients.forEach((client) => client.send(JSON.stringify(event)));
@@ -145,9 +147,17 @@ export function start(port, options = {}) {
     }
     if (path === "transport") {
       if (body.action === "toggle") status.programme.state = status.programme.state === "paused" ? "playing" : "paused";
+      if (body.action === "stop") status.programme = { ...status.programme, state: "idle", title: "" };
       if (body.action === "seek") status.programme.position_s = body.to.position_s;
       tell({ type: "status", status });
       return ok(status.programme);
+    }
+    if (path === "queue" && method === "POST" && body.items[0]?.signal) {
+      const item = { key: `s${(added += 1)}`, title: `Test track: ${body.items[0].signal}`, artist: null, duration_s: 14.04, from: "signal" };
+      queue = { ...queue, items: [...queue.items, item], current: item.key, playing: true };
+      status.programme = { state: "playing", title: item.title, position_s: 0, duration_s: item.duration_s, missing: [], starved: 0 };
+      tell({ type: "status", status });
+      return ok(queue);
     }
     if (path === "queue" && method === "POST") { status.programme.state = "playing"; tell({ type: "status", status }); return ok(queue); }
     if (path === "queue" && method === "PATCH") { Object.assign(queue, body); return ok(queue); }
@@ -162,7 +172,7 @@ export function start(port, options = {}) {
       case "GET access": return ok({ access: [{ id: "a1", name: "Anna's phone", role: "control", since: 1, used_s: 240, is_me: false }, { id: "a2", name: "Tablet in the kitchen", role: "listen", since: 1, used_s: null, is_me: false }] });
       case "POST access": return ok({ code: "604718", role: body.role, expires_s: 600, url: "http://192.168.1.20:7755/", pairs: true });
       case "GET join-codes": return ok({ codes: [{ id: "c1", expires_in_s: 40_000, speakers: ["Anna's phone"] }] });
-      case "POST join-codes": return ok({ id: "c2", code: "K7QX2M4A9T", url: "http://192.168.1.20:7755/j#K7QX2M4A9T", expires_in_s: 43_200 });
+      case "POST join-codes": return ok({ id: "c2", code: "K7QX2M4A9T", url: "http://192.168.1.20:7755/j#K7QX2M4A9T", https_url: "https://192.168.1.20:7756/j#K7QX2M4A9T", fingerprint: Array.from({ length: 32 }, (_, n) => (n * 7 + 16).toString(16).toUpperCase()).join(":"), expires_in_s: 43_200 });
       case "POST pairing-code": return ok({ code: "482913", expires_s: 600 });
       case "PUT latency": status.hub.latency_us = body.latency_us; tell({ type: "status", status }); return ok(body);
       case "DELETE calibration": status.speakers.forEach((one) => { one.calibration = null; }); tell({ type: "status", status }); return ok({ speakers: [] });
@@ -194,7 +204,7 @@ export function start(port, options = {}) {
       if (url.pathname.startsWith("/api/v1/")) {
         const text = Buffer.concat(chunks).toString();
         let body = null;
-        try { body = text === "" ? null : JSON.parse(text); } catch { /* an upload */ }
+        try { body = text === "" ? null : JSON.parse(text); } catch { uploads.push(Buffer.concat(chunks)); }
         const said = answer(request.method, url.pathname.slice(8), url.searchParams, body);
         const type = said.code >= 400 ? "application/problem+json" : "application/json";
         response.writeHead(said.code, { "content-type": type }).end(said.body === undefined ? undefined : JSON.stringify(said.body));
@@ -223,6 +233,7 @@ export function start(port, options = {}) {
     seconds += 1;
     if (status.programme.state === "playing") {
       status.programme.position_s += 1;
+      if (status.programme.position_s >= status.programme.duration_s) Object.assign(status.programme, { state: "ended", position_s: status.programme.duration_s });
       for (const [n, one] of status.speakers.entries()) one.report.phase_error_us = (n % 2 ? 1 : -1) * (3 + 2.5 * Math.sin(seconds / 9 + n) + Math.random());
     }
     tell({ type: "status", status });
@@ -231,6 +242,8 @@ export function start(port, options = {}) {
     server.listen(port, "127.0.0.1", () =>
       resolve({
         url: `http://127.0.0.1:${server.address().port}`,
+        uploads,
+        queue: () => queue,
         stop: () => {
           clearInterval(clock);
           clients.forEach((client) => client.terminate());

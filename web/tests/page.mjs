@@ -2,11 +2,14 @@
 // violation of the content security policy; and at two of the widths no accessibility fault that axe-core finds (WCAG 2.2 A
 // and AA, and its best practices).
 //
+// Then the microphone's way through the page, in listen.mjs.
+//
 //   node tests/page.mjs [URL of a hub]        without one: against tests/fake-hub.mjs, also with 1 and 30 speakers
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { chromium } from "playwright-core";
 import { start } from "./fake-hub.mjs";
+import { listen } from "./listen.mjs";
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
@@ -65,6 +68,7 @@ if (process.argv[2]) {
     await look(name, hub.url, how);
     await hub.stop();
   }
+  await listen(FLAGS, (what) => faults.push(`listen: ${what}`));
 }
 await browser.close();
 console.log(faults.length === 0 ? "every page is as it should be" : faults.join("\n"));

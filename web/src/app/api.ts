@@ -150,6 +150,8 @@ export interface QueueItem {
   from: string;
   /** Of a file of the library: its id, which has the cover. */
   library?: string;
+  /** Of a file of the library: whether it has a cover. Absent: it may have one. */
+  art?: boolean;
 }
 
 export type QueueAdd = { library: string } | { url: string } | { upload: string } | { signal: string };

@@ -16,9 +16,10 @@ export function arrivalsOf(found: Measurement): Arrival[] {
   }));
 }
 
-/** What the corrections should make of it: each speaker waits as long as it was told to. */
-export function corrected(found: Calibrate): Arrival[] {
-  const waits = new Map(found.corrections.map((one) => [one.name, one.delay_us]));
+/** What the corrections should make of it: each speaker waits as long as it is told to now, and no longer as long as it was
+ *  told to while it was heard. */
+export function corrected(found: Calibrate, inForce: ReadonlyMap<string, number>): Arrival[] {
+  const waits = new Map(found.corrections.map((one) => [one.name, one.delay_us - (inForce.get(one.name) ?? 0)]));
   const moved = arrivalsOf(found.before).map((one) => ({
     name: one.name,
     after_us: one.after_us === null ? null : one.after_us + (waits.get(one.name) ?? 0),

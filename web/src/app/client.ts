@@ -1,5 +1,6 @@
 // Requests to the hub. An answer that is not a success becomes a `Refusal` with the hub's own sentence.
 
+import { capital } from "./format";
 import { t } from "./strings";
 
 export class Refusal extends Error {
@@ -63,8 +64,7 @@ function parsed(text: string): unknown {
 
 /** The hub's messages are written to follow "antiphon: ". */
 export function asSentence(text: string): string {
-  const trimmed = text.trim();
-  const first = trimmed.charAt(0).toUpperCase() + trimmed.slice(1);
+  const first = capital(text.trim());
   return /[.!?]$/.test(first) ? first : `${first}.`;
 }
 

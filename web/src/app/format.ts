@@ -35,6 +35,11 @@ export function span(us: number): string {
   return size < 999_500 ? `${Math.round(size / 1e3)} ms` : `${plain(size / 1e6, 1)} s`;
 }
 
+/** What stands alone begins as a sentence does. */
+export function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
 /** A delay as a person means it. */
 export function delay(us: number): string {
   if (Math.abs(us) < 0.5) return "on time";

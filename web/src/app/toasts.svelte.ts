@@ -1,5 +1,7 @@
 // Sentences that come and go.
 
+import { untrack } from "svelte";
+
 export interface Toast {
   id: number;
   text: string;
@@ -17,7 +19,9 @@ let next = 1;
 
 export function say(text: string, tone: Toast["tone"] = "note"): void {
   const id = next++;
-  toasts.list = [...toasts.list.filter((toast) => toast.text !== text), { id, text, tone }].slice(-MOST);
+  // An effect that says something must not wait for what it says: it would say it for ever.
+  const others = untrack(() => toasts.list).filter((toast) => toast.text !== text);
+  toasts.list = [...others, { id, text, tone }].slice(-MOST);
   setTimeout(() => dismiss(id), SHOWN_MS);
 }
 

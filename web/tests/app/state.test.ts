@@ -100,8 +100,14 @@ test("the picture shows who waits for whom, and the corrections bring them toget
   const before = measurement(2_500_000, 2_508_000, null);
   expect(arrivalsOf(before).map((one) => one.after_us)).toEqual([0, 8000, null]);
   const found = { before, after: null, outcome: "kept", reasons: [], corrections: [{ name: "s0", delay_us: 8000, gain_db: 0 }] } satisfies Calibrate;
-  expect(corrected(found).map((one) => one.after_us)).toEqual([0, 0, null]);
+  expect(corrected(found, new Map()).map((one) => one.after_us)).toEqual([0, 0, null]);
   expect(reach(arrivalsOf(before))).toBe(10_000);
+});
+
+test("a speaker that waited already when it was heard is moved by what is new alone", () => {
+  const before = measurement(2_500_000, 2_500_020);
+  const found = { before, after: null, outcome: "applied", reasons: [], corrections: [{ name: "s0", delay_us: 5020, gain_db: 0 }, { name: "s1", delay_us: 0, gain_db: 0 }] } satisfies Calibrate;
+  expect(corrected(found, new Map([["s0", 5000], ["s1", 0]])).map((one) => one.after_us)).toEqual([0, 0]);
 });
 
 const guide: Guide = {
@@ -141,7 +147,10 @@ test("what plays is the queue's only while the hub's own player is at work", () 
   const queue = { items: [{ key: "k", title: "Song", artist: "Who", duration_s: 1, from: "library", library: "f1" }], current: "k", playing: true, repeat: false, shuffle: false };
   expect(current(status, queue)).toEqual({ title: "Song", artist: "Who", cover: "/api/v1/library/f1/art" });
   expect(current(status, { ...queue, playing: false })).toEqual({ title: "t", artist: null, cover: null });
-  expect(current(status, { ...queue, on_air: "Aria" }).title).toBe("Aria");
+  const station = { key: "s", title: "Radio", artist: null, duration_s: null, from: "url" };
+  expect(current(status, { ...queue, items: [station], current: "s", on_air: "Aria" })).toEqual({ title: "Aria", artist: "Radio", cover: null });
+  // What the station before played.
+  expect(current(status, { ...queue, on_air: "Aria" }).title).toBe("Song");
   status.programme.title = "Who - Song - live";
   expect(current(status, null)).toEqual({ title: "Song - live", artist: "Who", cover: null });
 });

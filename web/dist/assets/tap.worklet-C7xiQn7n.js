@@ -1,0 +1,1 @@
+(function(){let e=2400;var t=class extends AudioWorkletProcessor{#e=new Float32Array(e);#t=0;process(e){let t=e[0]?.[0];if(t)for(let e of t)this.#n(e);return!0}#n(t){this.#e[this.#t]=t,this.#t+=1,this.#t<e||(this.port.postMessage(this.#e,[this.#e.buffer]),this.#e=new Float32Array(e),this.#t=0)}};registerProcessor(`tap`,t)})();
