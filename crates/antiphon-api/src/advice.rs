@@ -1,12 +1,13 @@
 //! The schemas of `antiphon check`, `guide`, `explain` and `catalog list` with `--json`.
 
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 /// Number of these schemas; fields are only ever added under one number.
 pub const ADVICE_SCHEMA: u32 = 1;
 
 /// How sure a statement is, and who says so.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub struct ProofReport {
     /// `claimed`, `documented`, `measured` or `refuted`.
     pub evidence: String,
@@ -25,7 +26,7 @@ pub struct ProofReport {
 }
 
 /// Which methods work for two speakers.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct CheckReport {
     /// [`ADVICE_SCHEMA`].
     pub schema: u32,
@@ -49,7 +50,7 @@ pub struct CheckReport {
 }
 
 /// What a speaker has told of itself.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub struct ToldReport {
     /// The model's name.
     pub of: String,
@@ -64,7 +65,9 @@ pub struct ToldReport {
 }
 
 /// A speaker as it was asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+// Others of this crate have the same name: in the API's description it is another.
+#[schema(as = AdviceSpeaker)]
 pub struct SpeakerReport {
     /// As typed.
     pub typed: String,
@@ -81,7 +84,7 @@ pub struct SpeakerReport {
 }
 
 /// A method, judged.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct MethodReport {
     /// `vendor_stereo`, `host_pair`, ...
     pub id: String,
@@ -108,7 +111,7 @@ pub struct MethodReport {
 }
 
 /// Something that must be so.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub struct GateReport {
     /// `firmware`, an app's name, `hardware`, ...
     pub what: String,
@@ -125,7 +128,7 @@ pub struct GateReport {
 }
 
 /// A sentence with its proof.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub struct SaidReport {
     /// The sentence.
     pub text: String,
@@ -134,7 +137,7 @@ pub struct SaidReport {
 }
 
 /// A fact about one of the speakers.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub struct FactReport {
     /// The model's name.
     pub of: String,
@@ -171,7 +174,7 @@ pub struct ModelReport {
 }
 
 /// Answers to a question.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub struct ExplainReport {
     /// [`ADVICE_SCHEMA`].
     pub schema: u32,
@@ -180,7 +183,7 @@ pub struct ExplainReport {
 }
 
 /// An answer.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub struct AnswerReport {
     /// As in `different-models`.
     pub id: String,
@@ -197,7 +200,7 @@ pub struct AnswerReport {
 }
 
 /// The steps of a method.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub struct GuideReport {
     /// [`ADVICE_SCHEMA`].
     pub schema: u32,
@@ -216,7 +219,7 @@ pub struct GuideReport {
 }
 
 /// One step.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub struct StepReport {
     /// As in `prove/sides`.
     pub id: String,
@@ -237,8 +240,9 @@ pub struct StepReport {
 }
 
 /// Query of `GET /api/v1/check` and `GET /api/v1/guide`.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct CaseQuery {
     /// The speaker's model.
     #[serde(default)]
@@ -261,8 +265,9 @@ pub struct CaseQuery {
 }
 
 /// Query of `GET /api/v1/explain`.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct ExplainQuery {
     /// The question; absent: all that is answered.
     #[serde(default)]
@@ -270,7 +275,7 @@ pub struct ExplainQuery {
 }
 
 /// Answer to `GET /api/v1/catalog`: what is known by name.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub struct NamesReport {
     /// [`ADVICE_SCHEMA`].
     pub schema: u32,
@@ -281,7 +286,7 @@ pub struct NamesReport {
 }
 
 /// A guide's name.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub struct GuideName {
     /// What it is asked for by.
     pub id: String,

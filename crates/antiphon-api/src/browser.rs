@@ -3,6 +3,7 @@
 //! What follows after [`BrowserReply::Joined`] is the session of every speaker: see [`session`](crate::session).
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// What a browser says first on a connection. [BROWSER-1], [BROWSER-6]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,18 +64,19 @@ pub enum JoinRefusal {
 }
 
 /// Body of `POST /api/v1/join-codes`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct JoinCodeRequest {
     /// Seconds for which it is good.
     pub valid_s: u64,
     /// The hub's address that its link names; the hub chooses one where this is absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     pub address: Option<std::net::IpAddr>,
 }
 
 /// Answer to `POST /api/v1/join-codes`: the only time that the code is shown.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct JoinCodeReply {
     /// Names the code without giving it away.
     pub id: String,
@@ -93,7 +95,7 @@ pub struct JoinCodeReply {
 }
 
 /// A join code, without what makes it one.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct JoinCodeStatus {
     /// Names it.
     pub id: String,
@@ -104,7 +106,7 @@ pub struct JoinCodeStatus {
 }
 
 /// Answer to `GET /api/v1/join-codes`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct JoinCodes {
     /// Oldest first.
     pub codes: Vec<JoinCodeStatus>,

@@ -1,12 +1,13 @@
 //! The schema of `antiphon doctor --json`.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Number of the schema; fields are only ever added under one number.
 pub const DOCTOR_SCHEMA: u32 = 1;
 
 /// What was looked at on this machine, and what is to be done.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub struct DoctorReport {
     /// [`DOCTOR_SCHEMA`].
     pub schema: u32,
@@ -19,7 +20,9 @@ pub struct DoctorReport {
 }
 
 /// One thing that was looked at.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+// Others of this crate have the same name: in the API's description it is another.
+#[schema(as = DoctorFinding)]
 pub struct FindingReport {
     /// `bluetooth`, `sound`, `network`, `time` or `antiphon`.
     pub area: String,

@@ -3,6 +3,9 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::groups::Group;
+use crate::jobs::Job;
+use crate::queue::QueueReply;
 use crate::status::Status;
 
 /// A message of the hub to a page. Others may come that this version does not know.
@@ -14,6 +17,21 @@ pub enum EventMessage {
     Status {
         /// As `GET /api/v1/status` answers.
         status: Box<Status>,
+    },
+    /// The groups.
+    Groups {
+        /// As `GET /api/v1/groups` answers.
+        groups: Vec<Group>,
+    },
+    /// The queue.
+    Queue {
+        /// As `GET /api/v1/queue` answers.
+        queue: Box<QueueReply>,
+    },
+    /// A job; while it is at work, at most five times a second.
+    Job {
+        /// As `GET /api/v1/jobs/{id}` answers.
+        job: Box<Job>,
     },
     /// Something else has changed.
     #[serde(other)]

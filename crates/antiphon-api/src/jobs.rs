@@ -1,14 +1,16 @@
 //! Uploads, and work that takes a while.
 
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use crate::doctor::DoctorReport;
 use crate::error::ErrorBody;
 use crate::measurement::{CalibrateReport, MeasurementReport};
 
 /// Query of `POST /api/v1/uploads`.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct UploadQuery {
     /// What people see of it; never a path.
     #[serde(default)]
@@ -16,7 +18,7 @@ pub struct UploadQuery {
 }
 
 /// A file that was uploaded.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub struct UploadReply {
     /// Names it.
     pub id: String,
@@ -27,7 +29,7 @@ pub struct UploadReply {
 }
 
 /// Body of `POST /api/v1/jobs`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum JobRequest {
     /// Says from a recording how far apart two speakers are.
@@ -70,7 +72,7 @@ impl JobRequest {
 }
 
 /// What a job does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum JobKind {
     /// See [`JobRequest::Measure`].
@@ -84,7 +86,7 @@ pub enum JobKind {
 }
 
 /// How far a job is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum JobState {
     /// At work.
@@ -98,7 +100,7 @@ pub enum JobState {
 }
 
 /// A job.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Job {
     /// Names it.
     pub id: String,
@@ -119,7 +121,7 @@ pub struct Job {
 }
 
 /// What came of a job.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum JobResult {
     /// Of [`JobKind::Measure`].
@@ -131,7 +133,7 @@ pub enum JobResult {
 }
 
 /// Answer to `GET /api/v1/jobs`.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct JobsReply {
     /// The latest first.
     pub jobs: Vec<Job>,

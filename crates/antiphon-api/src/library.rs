@@ -1,10 +1,12 @@
 //! What a hub can play of its own: music folders and test tracks.
 
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 /// Query of `GET /api/v1/library`.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct LibraryQuery {
     /// A folder's id; absent: the topmost.
     #[serde(default)]
@@ -21,7 +23,7 @@ pub struct LibraryQuery {
 }
 
 /// Answer to `GET /api/v1/library`.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct LibraryReply {
     /// The folder that was asked for.
     pub folder: LibraryFolder,
@@ -36,7 +38,7 @@ pub struct LibraryReply {
 }
 
 /// A folder.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub struct LibraryFolder {
     /// Names it; no path.
     pub id: String,
@@ -48,7 +50,7 @@ pub struct LibraryFolder {
 }
 
 /// A file.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct LibraryFile {
     /// Names it; no path.
     pub id: String,
@@ -67,7 +69,7 @@ pub struct LibraryFile {
 }
 
 /// A test track.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct SignalReport {
     /// Names it.
     pub name: String,

@@ -6,12 +6,13 @@
 //! What was not heard is null.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Number of the schema; fields are only ever added under one number.
 pub const MEASUREMENT_SCHEMA: u32 = 1;
 
 /// What one recording of the measure signal told.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct MeasurementReport {
     /// [`MEASUREMENT_SCHEMA`].
     pub schema: u32,
@@ -38,7 +39,9 @@ pub struct MeasurementReport {
 }
 
 /// Something noticed.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
+// Others of this crate have the same name: in the API's description it is another.
+#[schema(as = MeasurementFinding)]
 pub struct FindingReport {
     /// What it is: `clipped`, `played_twice`, `swapped`, ...
     pub kind: String,
@@ -49,7 +52,7 @@ pub struct FindingReport {
 }
 
 /// The recording as a whole.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct RecorderReport {
     /// Length that was searched, in seconds of the recorder's clock.
     pub length_s: f64,
@@ -64,7 +67,7 @@ pub struct RecorderReport {
 }
 
 /// One channel of the signal as it arrived: usually one speaker.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct ChannelReport {
     /// `left`, `right`, or the speaker's name.
     pub name: String,
@@ -97,7 +100,7 @@ pub struct ChannelReport {
 }
 
 /// Magnitude in one band.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct ResponsePointReport {
     /// Centre of the band.
     pub hz: f64,
@@ -108,7 +111,7 @@ pub struct ResponsePointReport {
 }
 
 /// A later arrival.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct EchoReport {
     /// After the first.
     pub after_us: f64,
@@ -117,7 +120,7 @@ pub struct EchoReport {
 }
 
 /// A stretch of impulse response at 48 kHz.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct ImpulseReport {
     /// Time of the first sample against the arrival; negative is before it.
     pub begin_us: f64,
@@ -126,7 +129,7 @@ pub struct ImpulseReport {
 }
 
 /// What one period of the signal told.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct TrackPointReport {
     /// Middle of the period, after the signal's first frame.
     pub at_s: f64,
@@ -139,7 +142,7 @@ pub struct TrackPointReport {
 }
 
 /// Two channels against each other.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct PairReport {
     /// Name of the first.
     pub a: String,
@@ -166,7 +169,7 @@ pub struct PairReport {
 }
 
 /// A frequency at which two speakers cancel.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct NotchReport {
     /// Where delay alone puts it.
     pub hz: f64,
@@ -177,7 +180,7 @@ pub struct NotchReport {
 }
 
 /// What `antiphon calibrate --json` prints.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct CalibrateReport {
     /// [`MEASUREMENT_SCHEMA`].
     pub schema: u32,
@@ -199,7 +202,7 @@ pub struct CalibrateReport {
 }
 
 /// What one speaker was told.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct CorrectionReport {
     /// The speaker.
     pub name: String,

@@ -1,9 +1,10 @@
 //! What a hub plays by itself, one after the other.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Answer to `GET /api/v1/queue`.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct QueueReply {
     /// In the order in which they were put.
     pub items: Vec<QueueItem>,
@@ -24,7 +25,7 @@ pub struct QueueReply {
 }
 
 /// Something in the queue.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 pub struct QueueItem {
     /// Names it in the queue: the same file twice has two.
     pub key: String,
@@ -42,7 +43,7 @@ pub struct QueueItem {
 }
 
 /// Where something in the queue is from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum QueueFrom {
     /// A music folder.
@@ -57,7 +58,7 @@ pub enum QueueFrom {
 }
 
 /// Something that shall be played.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum QueueWish {
     /// A file of the library, or all in a folder of it, by its id.
@@ -71,7 +72,7 @@ pub enum QueueWish {
 }
 
 /// Where something is put.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum QueuePlace {
     /// After the one that is heard, and played at once.
@@ -84,7 +85,7 @@ pub enum QueuePlace {
 }
 
 /// Body of `POST /api/v1/queue`.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct QueueAdd {
     /// What, in this order.
@@ -95,7 +96,7 @@ pub struct QueueAdd {
 }
 
 /// Body of `PATCH /api/v1/queue`: what is absent stays as it is.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct QueuePatch {
     /// This one is played at once.

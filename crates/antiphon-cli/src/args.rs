@@ -21,7 +21,7 @@ use crate::group::GroupArgs;
 use crate::lab::{CalibrateArgs, MeasureArgs, SignalArgs};
 use crate::miio::MiioArgs;
 use crate::pair::PairArgs;
-use crate::plan::{Place, Volume, parse_signed_span, parse_span};
+use crate::plan::{Place, Volume, parse_life, parse_signed_span, parse_span};
 
 /// One source on two or more speakers, exactly together
 #[derive(Debug, Parser)]
@@ -472,8 +472,8 @@ pub struct JoinArgs {
     #[arg(long, conflicts_with_all = ["json", "list", "revoke"])]
     pub qr: bool,
 
-    /// How long the link lets speakers in
-    #[arg(long, default_value = "12h", value_parser = parse_span, value_name = "TIME")]
+    /// How long the link lets speakers in: 30m, 12h or 7d, at most 31d
+    #[arg(long, default_value = "12h", value_parser = parse_life, value_name = "TIME")]
     pub valid: Span,
 
     /// The link of the encrypted page, which browsers warn of once; phones give it their microphone

@@ -89,15 +89,11 @@ fn https_port(args: &HubArgs) -> Option<u16> {
 
 /// Where the page is found, for people with phones.
 fn pages(hub: &HubHandle) -> String {
-    let listen = hub.listen();
-    let lan = antiphon_net::lan_addresses();
-    let best = match listen.ip() {
-        ip if !ip.is_unspecified() => ip,
-        _ => lan.first().copied().unwrap_or(hub.addr().ip()),
-    };
-    let mut told = format!("its page: http://{}", SocketAddr::new(best, listen.port()));
+    // A page for this machine only is a page too.
+    let page = antiphon_net::lan_address(hub.listen()).unwrap_or(hub.addr());
+    let mut told = format!("its page: http://{page}");
     if let Some((port, fingerprint)) = hub.https() {
-        let at = SocketAddr::new(best, port);
+        let at = SocketAddr::new(page.ip(), port);
         told += &format!(
             "; encrypted: https://{at}, whose certificate has the SHA-256 fingerprint\n  {fingerprint}"
         );

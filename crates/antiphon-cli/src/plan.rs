@@ -10,6 +10,11 @@ const MAX_SPAN_S: f64 = 86_400.0;
 
 const SPAN_FORM: &str = "write a number and a unit, such as 200ms, 1.5s, 800us or 2m";
 
+/// A hub lets in by a code for no longer.
+const MAX_LIFE_S: f64 = 31.0 * 86_400.0;
+
+const LIFE_FORM: &str = "write a number and a unit, such as 30m, 12h or 7d";
+
 /// A span that is not negative: `200ms`, `1.5s`, `800us`, `2m`.
 ///
 /// # Errors
@@ -26,22 +31,39 @@ pub fn parse_span(text: &str) -> Result<Span, String> {
 /// # Errors
 /// What is wrong with `text`, and how it is written.
 pub fn parse_signed_span(text: &str) -> Result<Span, String> {
-    let wrong = || format!("{:?} is no time; {SPAN_FORM}", shortened(text));
+    let seconds = seconds(text).ok_or_else(|| format!("{:?} is no time; {SPAN_FORM}", shortened(text)))?;
+    if seconds.abs() > MAX_SPAN_S {
+        return Err(format!("{} is too long a time; the longest is a day", shortened(text.trim())));
+    }
+    Ok(Span::from_s_f64(seconds))
+}
+
+/// How long something is good: `30m`, `12h`, `7d`.
+///
+/// # Errors
+/// What is wrong with `text`, and how it is written.
+pub fn parse_life(text: &str) -> Result<Span, String> {
+    let seconds = seconds(text).ok_or_else(|| format!("{:?} is no time; {LIFE_FORM}", shortened(text)))?;
+    if !(1.0..=MAX_LIFE_S).contains(&seconds) {
+        return Err(format!("{} is out of range: from 1s to 31d; {LIFE_FORM}", shortened(text.trim())));
+    }
+    Ok(Span::from_s_f64(seconds))
+}
+
+/// A number and a unit.
+fn seconds(text: &str) -> Option<f64> {
     let text = text.trim();
-    let split = text.find(|c: char| c.is_ascii_alphabetic() || c == '\u{b5}').ok_or_else(wrong)?;
+    let split = text.find(|c: char| c.is_ascii_alphabetic() || c == '\u{b5}')?;
     let scale = match &text[split..] {
         "us" | "\u{b5}s" => 1e-6,
         "ms" => 1e-3,
         "s" => 1.0,
         "m" | "min" => 60.0,
         "h" => 3_600.0,
-        _ => return Err(wrong()),
+        "d" => 86_400.0,
+        _ => return None,
     };
-    let seconds = number(&text[..split]).ok_or_else(wrong)? * scale;
-    if seconds.abs() > MAX_SPAN_S {
-        return Err(format!("{} is too long a time; the longest is a day", shortened(text)));
-    }
-    Ok(Span::from_s_f64(seconds))
+    Some(number(&text[..split])? * scale)
 }
 
 /// What `volume` sets.
@@ -139,6 +161,17 @@ mod tests {
             assert_eq!(parse_span(text), Ok(Span::from_us(us)), "{text}");
         }
         assert_eq!(parse_signed_span("-2.5ms"), Ok(Span::from_us(-2_500)));
+    }
+
+    #[test]
+    fn a_life_is_of_minutes_hours_and_days_and_the_hint_names_them() {
+        for (text, s) in [("90s", 90), ("30m", 1_800), ("12h", 43_200), ("7d", 604_800), ("31d", 2_678_400)] {
+            assert_eq!(parse_life(text), Ok(Span::from_s(s)), "{text}");
+        }
+        for bad in ["", "12", "12 o'clock", "-1h", "0s", "10ms", "32d", "nand"] {
+            let said = parse_life(bad).unwrap_err();
+            assert!(said.contains(bad) && said.contains("12h") && !said.contains("us"), "{said}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The addresses by which others in the house reach this machine.
 
-use std::net::{IpAddr, Ipv4Addr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 
 use nix::ifaddrs::getifaddrs;
 use nix::net::if_::InterfaceFlags;
@@ -27,7 +27,7 @@ const ANYWHERE: (Ipv4Addr, u16) = (Ipv4Addr::new(192, 0, 2, 1), 9);
 
 /// The addresses by which other machines of the network reach this one, the likeliest first: that of the way out, then
 /// IPv4, then IPv6. Not those of the loopback, of containers and tunnels, nor those that need a zone.
-pub fn lan_addresses() -> Vec<IpAddr> {
+fn lan_addresses() -> Vec<IpAddr> {
     let Ok(interfaces) = getifaddrs() else { return Vec::new() };
     let mut found: Vec<IpAddr> = Vec::new();
     for interface in interfaces {
@@ -46,6 +46,20 @@ pub fn lan_addresses() -> Vec<IpAddr> {
     found
 }
 
+/// Where other machines of the network are likeliest to reach what listens at `listen` here; `None` where that is for
+/// this machine only, or there is no network.
+pub fn lan_address(listen: SocketAddr) -> Option<SocketAddr> {
+    let own = listen.ip();
+    let ip = match own {
+        ip if ip.is_loopback() => return None,
+        ip if ip.is_unspecified() => {
+            lan_addresses().into_iter().find(|address| own.is_ipv6() || address.is_ipv4())?
+        }
+        ip => ip,
+    };
+    Some(SocketAddr::new(ip, listen.port()))
+}
+
 fn is_reachable(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => !address.is_link_local() && !address.is_unspecified(),
@@ -62,6 +76,16 @@ fn way_out() -> Option<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_listens_to_this_machine_only_has_no_address_for_others() {
+        let at = |text: &str| text.parse::<SocketAddr>().unwrap();
+        assert_eq!(lan_address(at("127.0.0.1:7755")), None);
+        assert_eq!(lan_address(at("[::1]:7755")), None);
+        assert_eq!(lan_address(at("192.168.1.20:7755")), Some(at("192.168.1.20:7755")));
+        let anywhere = lan_address(at("0.0.0.0:7755"));
+        assert!(anywhere.is_none_or(|at| at.is_ipv4() && at.port() == 7755 && !at.ip().is_loopback()));
+    }
 
     #[test]
     fn an_address_that_others_reach_is_not_the_loopback_and_needs_no_zone() {

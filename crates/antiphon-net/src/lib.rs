@@ -24,7 +24,7 @@ pub mod impair;
 
 pub mod witness;
 
-pub use addresses::lan_addresses;
+pub use addresses::lan_address;
 pub use clock::{Clock, Warp, WarpError, raw_now, sleep_until};
 pub use noise::Noise;
 pub use stamps::StampBridge;

@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use utoipa::OpenApi as _;
 use utoipa::openapi::path::{
-    HttpMethod, Operation as Described, OperationBuilder, ParameterBuilder, ParameterIn,
+    HttpMethod, Operation as Described, OperationBuilder, Parameter, ParameterBuilder, ParameterIn,
 };
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::security::{
@@ -16,7 +16,8 @@ use utoipa::openapi::security::{
 };
 use utoipa::openapi::{ContentBuilder, ObjectBuilder, OpenApi, Paths, Ref, Required, ResponseBuilder, Type};
 
-pub use operations::{Body, OPERATIONS, Operation};
+use operations::NAMED;
+pub use operations::{Body, OPERATIONS, Operation, Takes};
 
 use crate::access::{ACCESS_COOKIE, AccessRole};
 
@@ -32,16 +33,32 @@ use crate::access::{ACCESS_COOKIE, AccessRole};
     crate::GroupRequest,
     crate::GroupUsed,
     crate::Health,
+    crate::Job,
+    crate::JobRequest,
+    crate::JobsReply,
+    crate::JoinCodeReply,
+    crate::JoinCodeRequest,
+    crate::JoinCodes,
     crate::LatencyRequest,
+    crate::LibraryReply,
     crate::LoginRequest,
     crate::Me,
     crate::PairingCodeReply,
     crate::Problem,
     crate::ProgrammeStatus,
+    crate::QueueAdd,
+    crate::QueuePatch,
+    crate::QueueReply,
+    crate::SignalReport,
     crate::SpeakerPatch,
     crate::SpeakerStatus,
     crate::Status,
     crate::TransportRequest,
+    crate::UploadReply,
+    crate::advice::CheckReport,
+    crate::advice::ExplainReport,
+    crate::advice::GuideReport,
+    crate::advice::NamesReport,
 )))]
 struct Schemas;
 
@@ -67,7 +84,7 @@ fn build() -> OpenApi {
     );
     document.info.license = None;
     document.paths = Paths::new();
-    for operation in &OPERATIONS {
+    for operation in OPERATIONS {
         document.paths.add_path_operation(operation.path, vec![method(operation)], describe(operation));
     }
     if let Some(components) = &mut document.components {
@@ -97,27 +114,39 @@ fn describe(operation: &Operation) -> Described {
             Some(["cookie", "bearer"].map(|scheme| SecurityRequirement::new(scheme, none.clone()))),
         );
     }
-    for name in path_parameters(operation.path) {
-        let parameter = ParameterBuilder::new()
-            .name(name)
-            .parameter_in(ParameterIn::Path)
-            .required(Required::True)
-            .schema(Some(ObjectBuilder::new().schema_type(Type::String)));
+    for parameter in parameters(operation) {
         described = described.parameter(parameter);
     }
-    if let Some(schema) = operation.takes {
-        let body = RequestBodyBuilder::new()
-            .required(Some(Required::True))
-            .content("application/json", json(schema));
+    if let Some(takes) = operation.takes {
+        let (kind, content) = match takes {
+            Takes::Json(schema) => ("application/json", json(schema)),
+            Takes::File => ("application/octet-stream", ContentBuilder::new().build()),
+        };
+        let body = RequestBodyBuilder::new().required(Some(Required::True)).content(kind, content);
         described = described.request_body(Some(body.build()));
     }
     let problem = ResponseBuilder::new()
-        .description("It will not")
+        .description("It will not: `code` says why to programs, `detail` to people")
         .content("application/problem+json", json("Problem"));
     described
         .response(operation.gives.status(), success(operation.gives))
         .response("default", problem)
         .build()
+}
+
+/// Those of the path, and those behind the `?`.
+fn parameters(operation: &Operation) -> Vec<Parameter> {
+    let named = NAMED.iter().find(|(path, _)| *path == operation.path).map(|(_, what)| *what);
+    let in_path = path_parameters(operation.path).map(|name| {
+        ParameterBuilder::new()
+            .name(name)
+            .parameter_in(ParameterIn::Path)
+            .required(Required::True)
+            .description(named)
+            .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+            .build()
+    });
+    in_path.chain(operation.query.into_iter().flat_map(|fields| fields())).collect()
 }
 
 fn success(gives: Body) -> ResponseBuilder {
@@ -129,11 +158,20 @@ fn success(gives: Body) -> ResponseBuilder {
             done.description("Done")
                 .content("application/json", ContentBuilder::new().schema(Some(list)).build())
         }
+        Body::Object => {
+            let object = ObjectBuilder::new().schema_type(Type::Object);
+            done.description("Done")
+                .content("application/json", ContentBuilder::new().schema(Some(object)).build())
+        }
+        Body::File(kinds) => kinds
+            .iter()
+            .fold(done.description("Done"), |done, kind| done.content(*kind, ContentBuilder::new().build())),
         Body::Text(kind) => {
             let text = ObjectBuilder::new().schema_type(Type::String);
             done.description("Done").content(kind, ContentBuilder::new().schema(Some(text)).build())
         }
         Body::Nothing => done.description("Done"),
+        Body::Accepted => done.description("It is being done"),
         Body::WebSocket(what) => done.description(what),
     }
 }
@@ -148,6 +186,8 @@ fn path_parameters(path: &str) -> impl Iterator<Item = &str> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     /// Where the committed document lies.
@@ -171,14 +211,36 @@ mod tests {
     fn every_schema_that_is_named_is_there() {
         let document = build();
         let schemas = document.components.unwrap().schemas;
-        for operation in &OPERATIONS {
+        for operation in OPERATIONS {
             let gives = match operation.gives {
                 Body::Json(schema) | Body::List(schema) => Some(schema),
                 _ => None,
             };
-            for schema in operation.takes.into_iter().chain(gives) {
+            let takes = operation.takes.and_then(|takes| match takes {
+                Takes::Json(schema) => Some(schema),
+                Takes::File => None,
+            });
+            for schema in takes.into_iter().chain(gives) {
                 assert!(schemas.contains_key(schema), "{schema} of {}", operation.path);
             }
         }
+    }
+
+    #[test]
+    fn of_every_path_with_a_parameter_it_is_said_what_that_names() {
+        let paths = |paths: &mut dyn Iterator<Item = &'static str>| paths.collect::<BTreeSet<_>>();
+        let with_one =
+            paths(&mut OPERATIONS.iter().map(|operation| operation.path).filter(|path| path.contains('{')));
+        assert_eq!(with_one, paths(&mut NAMED.iter().map(|(path, _)| *path)));
+        assert!(with_one.into_iter().all(|path| path_parameters(path).count() == 1));
+    }
+
+    #[test]
+    fn two_types_of_one_name_are_two_schemas() {
+        let schemas = build().components.unwrap().schemas;
+        for name in ["SpeakerReport", "AdviceSpeaker", "DoctorFinding", "MeasurementFinding"] {
+            assert!(schemas.contains_key(name), "{name}");
+        }
+        assert!(!schemas.contains_key("FindingReport"));
     }
 }

@@ -9,7 +9,7 @@ use antiphon_catalog::{Catalogue, VendorVersion};
 use antiphon_hub::services::Served;
 
 use super::refused;
-use crate::advice;
+use crate::{advice, terminal};
 
 /// Longest word of a question: models and versions are short.
 const LONGEST: usize = 200;
@@ -29,14 +29,11 @@ pub fn check(query: &CaseQuery) -> Served<CheckReport> {
 /// # Errors
 /// Neither is named, or known.
 pub fn guide(query: &CaseQuery) -> Served<GuideReport> {
-    let case = Case::of(query)?;
-    advice::guide_report(
-        &case.args(),
-        query.method.as_deref(),
-        query.model.as_deref(),
-        query.model2.as_deref(),
-    )
-    .map_err(refused)
+    let case = Case::of(query)?.args();
+    let (method, model, model2) = (query.method.as_deref(), query.model.as_deref(), query.model2.as_deref());
+    // Who asks is not at the hub's terminal: what is noted there is in the answer, or in that of `check`.
+    let report = terminal::noted_by(|_| {}, || advice::guide_report(&case, method, model, model2));
+    report.map_err(refused)
 }
 
 /// Answers to a question; without one all there are.

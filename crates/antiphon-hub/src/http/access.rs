@@ -26,7 +26,7 @@ use tokio::sync::watch;
 use super::guard::Grant;
 use super::server::Peer;
 use super::tries::Tries;
-use super::{Json, Refused, Shared, SharedState, lan};
+use super::{Json, Refused, Shared, SharedState};
 use crate::options::HubError;
 use crate::state::{Access, Store, random_bytes};
 
@@ -93,7 +93,7 @@ pub async fn me(State(shared): SharedState, Extension(grant): Extension<Grant>) 
 pub async fn offer(State(shared): SharedState, body: Bytes) -> Answer<AccessCodeReply> {
     let role = json::read::<AccessCodeRequest>("the request for a code", &body)?.checked()?;
     let (code, expires_s) = new_code(&shared, role)?;
-    let url = lan::address(shared.listen).map(|addr| format!("http://{addr}/"));
+    let url = antiphon_net::lan_address(shared.listen).map(|addr| format!("http://{addr}/"));
     Ok(Json(AccessCodeReply { code, role, expires_s, url, pairs: !shared.open }))
 }
 

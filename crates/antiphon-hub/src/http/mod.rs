@@ -157,8 +157,20 @@ impl Shared {
 
 type SharedState = axum::extract::State<Arc<Shared>>;
 
-/// Every address of the hub.
+/// Every address of the hub; what is at none of them is a page's, or nothing.
 pub fn router(shared: Arc<Shared>) -> Router {
+    Router::new()
+        .merge(guarded().layer(from_fn_with_state(shared.clone(), guard::admit)))
+        .merge(open())
+        .fallback(pages::serve)
+        .layer(from_fn_with_state(shared.clone(), guard::no_foreign_page))
+        .layer(from_fn(problem::tell_all))
+        .layer(map_response(pages::secured))
+        .with_state(shared)
+}
+
+/// What takes a role: [`roles`] says which.
+fn guarded() -> Router<Arc<Shared>> {
     let api = Router::new()
         .route("/me", get(access::me))
         .route("/login", post(access::login))
@@ -190,21 +202,16 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .route("/groups/{name}/use", post(groups::use_roles))
         .route("/openapi.json", get(requests::openapi))
         .layer(DefaultBodyLimit::max(MAX_BODY));
-    let guarded = Router::new()
-        .nest("/api/v1", api)
-        .route("/metrics", get(metrics::read))
-        .layer(from_fn_with_state(shared.clone(), guard::admit));
+    Router::new().nest("/api/v1", api).route("/metrics", get(metrics::read))
+}
+
+/// Where whoever comes is known by what it says, or need not be known.
+fn open() -> Router<Arc<Shared>> {
     Router::new()
-        .merge(guarded)
         .route("/session", get(session::upgrade))
         .route("/browser", get(browser::upgrade))
         .route("/browser/clock", get(browser::upgrade_clock))
         .route("/healthz", get(requests::health))
-        .fallback(pages::serve)
-        .layer(from_fn_with_state(shared.clone(), guard::no_foreign_page))
-        .layer(from_fn(problem::tell_all))
-        .layer(map_response(pages::secured))
-        .with_state(shared)
 }
 
 /// A value as a JSON answer that nothing caches.
@@ -218,5 +225,32 @@ impl<T: serde::Serialize> IntoResponse for Json<T> {
             (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
         ];
         (headers, json::write(&self.0)).into_response()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// The paths of a router, which tells them to nobody but in its debug form.
+    fn paths(router: &Router<Arc<Shared>>) -> BTreeSet<String> {
+        let told = format!("{router:?}");
+        let (_, told) = told.split_once("Node { paths: {").expect("a router lists its paths");
+        let (told, _) = told.split_once("} }").expect("the list ends");
+        told.split('"').skip(1).step_by(2).map(str::to_owned).collect()
+    }
+
+    fn described(open: bool) -> BTreeSet<String> {
+        let all = antiphon_api::openapi::OPERATIONS.iter();
+        let of = all.filter(|operation| roles::OPEN.contains(&operation.path) == open);
+        of.map(|operation| operation.path.to_owned()).collect()
+    }
+
+    #[test]
+    fn the_description_has_every_address_and_no_other() {
+        assert_eq!(paths(&guarded()), described(false));
+        assert_eq!(paths(&open()), described(true));
     }
 }

@@ -1,5 +1,7 @@
 //! Groups, and what the hub says of itself.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use antiphon_api::{ApiError, ErrorCode, GroupKind, GroupMember, GroupRequest};
 use antiphon_base::Role;
 use antiphon_hub::HubDaemon;
@@ -64,4 +66,25 @@ fn the_hub_describes_itself_and_tells_its_figures() {
         assert!(metrics.contains(line), "{line} in {metrics}");
     }
     assert!(house.client().health().unwrap().ok);
+}
+
+#[test]
+fn every_address_takes_the_methods_that_its_description_says_and_no_other() {
+    let house = House::new();
+    let mut described = BTreeMap::<_, BTreeSet<_>>::new();
+    for operation in antiphon_api::openapi::OPERATIONS {
+        described.entry(operation.path).or_default().insert(operation.method.to_owned());
+    }
+    for (path, methods) in described {
+        let asked: Vec<_> =
+            path.split('/').map(|part| if part.starts_with('{') { "x" } else { part }).collect();
+        let request =
+            format!("TRACE {} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", asked.join("/"));
+        let answer = raw(connect(house.hub.addr()), &request);
+        assert!(answer.starts_with("HTTP/1.1 405 "), "{path}: {answer}");
+        let allowed = answer.lines().find_map(|line| line.strip_prefix("allow: ")).expect(path);
+        // Every GET is a HEAD too.
+        let allowed = allowed.split(',').filter(|method| *method != "HEAD").map(str::to_owned);
+        assert_eq!(allowed.collect::<BTreeSet<_>>(), methods, "{path}");
+    }
 }

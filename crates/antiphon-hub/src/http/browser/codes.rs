@@ -78,16 +78,9 @@ pub fn now_s() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
-/// The address by which phones are likeliest to reach a hub that listens at `listen`.
-pub fn phones_reach(listen: SocketAddr) -> IpAddr {
-    let own = listen.ip();
-    if !own.is_unspecified() {
-        return own;
-    }
-    let mut addresses = antiphon_net::lan_addresses().into_iter();
-    addresses
-        .find(|address| own.is_ipv6() || address.is_ipv4())
-        .unwrap_or(crate::local::reachable(listen).ip())
+/// The address by which phones are likeliest to reach a hub that listens at `listen`; without a network, this machine.
+fn phones_reach(listen: SocketAddr) -> IpAddr {
+    antiphon_net::lan_address(listen).unwrap_or_else(|| crate::local::reachable(listen)).ip()
 }
 
 async fn on_disk<T: Send + 'static>(
