@@ -260,13 +260,16 @@ impl State {
     }
 
     fn reply(&self) -> QueueReply {
+        let current = self.queue.current.and_then(|key| self.queue.item(key));
+        // A station's last title is not that of the file after it.
+        let on_air = self.on_air.clone().filter(|_| current.is_some_and(|item| item.what.is_stream()));
         QueueReply {
             items: self.queue.items().iter().map(list::Item::told).collect(),
             current: self.queue.current.map(|key| key.to_string()),
             playing: self.playing,
             repeat: self.queue.repeat,
             shuffle: self.queue.is_shuffled(),
-            on_air: self.on_air.clone(),
+            on_air,
             problem: self.problem.clone(),
         }
     }
