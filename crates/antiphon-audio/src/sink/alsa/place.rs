@@ -240,7 +240,8 @@ mod tests {
         let mut errors = Vec::new();
         for (n, late) in late.iter().enumerate() {
             let frame = n as i64 * 480;
-            if let Read::Stamp((frame, at)) = place.read(Frames(frame), true_at(frame) + Span::from_ns(*late)) {
+            if let Read::Stamp((frame, at)) = place.read(Frames(frame), true_at(frame) + Span::from_ns(*late))
+            {
                 errors.push((at - true_at(frame.0)).as_us_f64());
             }
         }
