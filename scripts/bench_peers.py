@@ -225,7 +225,7 @@ def snapcast(server, _bench, file, seconds):
     feeder.kill()
     feeder.wait()
     server.end(*clients, host)
-    return windows(path, ended)
+    return {"windows": windows(path, ended)}
 
 
 def free_port():

@@ -40,6 +40,9 @@ pub struct QueueItem {
     /// Of a file of the library: its id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub library: Option<String>,
+    /// Of a file of the library: whether it has a picture. Absent while its tags have not been read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub art: Option<bool>,
 }
 
 /// Where something in the queue is from.

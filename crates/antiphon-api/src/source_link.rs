@@ -35,6 +35,8 @@ pub struct SourceLink {
     socket: WebSocket<TcpStream>,
     credit: u64,
     channels: u16,
+    /// The hub's last word, found when nothing could be sent to it any more.
+    last_word: Option<SourceNotice>,
 }
 
 impl SourceLink {
@@ -70,7 +72,8 @@ impl SourceLink {
             SourceCommand::Open { channels, .. } => *channels,
             _ => 1,
         };
-        let mut link = Self { hub: hub.to_string(), socket, credit: 0, channels: channels.max(1) };
+        let mut link =
+            Self { hub: hub.to_string(), socket, credit: 0, channels: channels.max(1), last_word: None };
         link.command(open)?;
         Ok(link)
     }
@@ -86,6 +89,9 @@ impl SourceLink {
     /// # Errors
     /// [`ApiError::Unreachable`] when the hub is gone.
     pub fn poll(&mut self, patience: Duration) -> Result<Option<SourceNotice>, ApiError> {
+        if let Some(last) = self.last_word.take() {
+            return Ok(Some(last));
+        }
         // A zero timeout would mean "for ever" to the socket.
         let patience = patience.max(Duration::from_millis(1));
         self.socket.get_ref().set_read_timeout(Some(patience)).map_err(|error| self.gone(error))?;
@@ -158,8 +164,27 @@ impl SourceLink {
         self.send(Message::text(text))
     }
 
+    /// A hub that has said its last word, and that word is still unread, is not gone: what was sent to it
+    /// goes nowhere, and [`poll`](Self::poll) tells the word.
     fn send(&mut self, message: Message) -> Result<(), ApiError> {
-        self.socket.send(message).map_err(|error| self.gone(error))
+        if self.last_word.is_some() {
+            return Ok(());
+        }
+        let Err(error) = self.socket.send(message) else { return Ok(()) };
+        let gone = self.gone(error);
+        self.last_word = self.unread_last_word();
+        if self.last_word.is_some() { Ok(()) } else { Err(gone) }
+    }
+
+    fn unread_last_word(&mut self) -> Option<SourceNotice> {
+        self.socket.get_ref().set_read_timeout(Some(Duration::from_millis(1))).ok()?;
+        loop {
+            let Ok(Message::Text(text)) = self.socket.read() else { return None };
+            let notice = self.notice(text.as_str()).ok()?;
+            if matches!(notice, SourceNotice::Done { .. } | SourceNotice::Error(_)) {
+                return Some(notice);
+            }
+        }
     }
 
     fn gone(&self, why: impl std::fmt::Display) -> ApiError {
@@ -180,5 +205,68 @@ fn refused_upgrade(error: tungstenite::HandshakeError<tungstenite::ClientHandsha
     match said {
         Some(error) => ApiError::Refused(error),
         None => ApiError::Nonsense(format!("HTTP status {}", answer.status())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::time::Instant;
+
+    use super::*;
+    use crate::source::SourcePace;
+
+    /// A link to a hub that reads the first message only, says `notices` and goes without reading what else comes.
+    fn link_to_one_that_goes(notices: &[SourceNotice]) -> SourceLink {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let hub = HubAddress::from(listener.local_addr().unwrap());
+        let said: Vec<_> = notices.iter().map(|notice| serde_json::to_string(notice).unwrap()).collect();
+        let hub_goes = std::thread::spawn(move || {
+            let mut socket = tungstenite::accept(listener.accept().unwrap().0).unwrap();
+            socket.read().unwrap();
+            said.into_iter().for_each(|notice| socket.send(Message::text(notice)).unwrap());
+            // The player's frames lie unread: the kernel resets the connection where it is closed over them.
+            socket.get_ref().set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+            socket.get_ref().peek(&mut [0]).unwrap();
+        });
+        let open = SourceCommand::Open {
+            channels: 1,
+            title: "test".into(),
+            duration_frames: None,
+            targets: Vec::new(),
+            wait_ms: 0,
+            seekable: false,
+            first_frame: 0,
+            pace: SourcePace::Stored,
+        };
+        let mut link = SourceLink::connect(&hub, &open).unwrap();
+        assert!(matches!(link.poll(Duration::from_secs(10)), Ok(Some(SourceNotice::Credit { .. }))));
+        link.push(&[0.0; 480]).unwrap();
+        hub_goes.join().unwrap();
+        link
+    }
+
+    /// Sends until the kernel refuses; an answer of the hub's end may take a moment.
+    fn send_on(link: &mut SourceLink) -> Result<(), ApiError> {
+        let end = Instant::now() + Duration::from_secs(10);
+        while Instant::now() < end && link.last_word.is_none() {
+            link.push(&[0.0; 480])?;
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_stop_is_heard_by_a_player_that_was_sending() {
+        let credit = SourceNotice::Credit { frames: u64::MAX };
+        let mut link = link_to_one_that_goes(&[credit, SourceNotice::Done { stopped: true }]);
+        send_on(&mut link).unwrap();
+        assert_eq!(link.poll(Duration::from_millis(1)).unwrap(), Some(SourceNotice::Done { stopped: true }));
+    }
+
+    #[test]
+    fn a_hub_that_went_without_a_word_is_gone() {
+        let mut link = link_to_one_that_goes(&[SourceNotice::Credit { frames: u64::MAX }]);
+        assert!(matches!(send_on(&mut link), Err(ApiError::Unreachable { .. })));
     }
 }

@@ -10,6 +10,7 @@ use antiphon_base::{Role, Span};
 use antiphon_net::Warp;
 use antiphon_net::impair::{Blackout, Delay, Jitter, Loss};
 use antiphon_proto::session::Codec;
+use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use clap::{ArgAction, Parser, Subcommand};
 
 use crate::access::AccessArgs;
@@ -194,7 +195,8 @@ pub struct HubArgs {
 
     /// A folder with music that pages may browse and play; may be repeated; "" for none [default: those in
     /// ANTIPHON_MUSIC, between colons, else this user's music folder]
-    #[arg(long, value_name = "DIR")]
+    // The parser of paths refuses empty ones.
+    #[arg(long, value_name = "DIR", value_parser = OsStringValueParser::new().map(PathBuf::from))]
     pub music: Vec<PathBuf>,
 }
 
@@ -603,5 +605,6 @@ mod tests {
         ] {
             assert!(Args::try_parse_from(line.split(' ')).is_ok(), "{line}");
         }
+        assert!(Args::try_parse_from(["antiphon", "hub", "--music", ""]).is_ok());
     }
 }

@@ -9,7 +9,7 @@ use antiphon_api::session::{decode_hub, encode_speaker};
 use antiphon_api::{
     ApiError, CalibrationGrade, CalibrationMethod, CalibrationRequest, Client, ErrorCode, LocalReply,
     LocalRequest, SourceCommand, SourceLink, SourceNotice, SourcePace, SourceTarget, SpeakerCalibration,
-    SpeakerPatch, TransportAction, TransportRequest, local,
+    SpeakerPatch, TransportAction, TransportRequest, json, local,
 };
 use antiphon_base::{Role, Span};
 use antiphon_hub::{HubDaemon, HubError, HubHandle, HubOptions};
@@ -430,6 +430,25 @@ fn pause_and_stop_reach_the_player() {
     eventually("done", || {
         matches!(link.poll(Duration::from_millis(20)), Ok(Some(SourceNotice::Done { stopped: true })))
     });
+}
+
+#[test]
+fn a_player_that_sends_on_after_the_end_reads_the_end_and_no_reset() {
+    let house = House::new(false);
+    let stream = TcpStream::connect(house.hub.addr()).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let url = format!("ws://{}/api/v1/source", house.hub.addr());
+    let (mut socket, _) = tungstenite::client(url, stream).unwrap();
+    socket.send(Message::text(json::text(&open_message(vec![])))).unwrap();
+    socket.read().unwrap();
+    house.client().transport(&TransportRequest { action: TransportAction::Stop, to: None }).unwrap();
+    for _ in 0..20 {
+        socket.send(Message::binary(vec![0; 80])).expect("the hub still listens");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let heard: Vec<_> = std::iter::from_fn(|| socket.read().ok()).collect();
+    let done = Message::text(json::text(&SourceNotice::Done { stopped: true }));
+    assert_eq!(heard[heard.len() - 2..], [done, Message::Close(None)], "{heard:?}");
 }
 
 /// What the player is asked next.

@@ -134,6 +134,7 @@ fn files_of_a_folder_are_found_queued_heard_and_still_there_after_a_restart() {
     let add = format!("{{\"items\":[{{\"library\":\"{}\"}}],\"place\":\"now\"}}", top.folders[0].id);
     let queued: QueueReply = told(&house, "POST /api/v1/queue", &add);
     assert_eq!(queued.items.iter().map(|item| item.title.as_str()).collect::<Vec<_>>(), ["First", "Second"]);
+    assert!(queued.items.iter().all(|item| item.art == Some(true)), "{queued:?}");
     hears(&house, "Anna - First");
     assert!(queue(&house).playing && current(&queue(&house)) == "First");
     house.client().transport(&TransportRequest { action: TransportAction::Next, to: None }).unwrap();

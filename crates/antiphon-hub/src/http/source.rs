@@ -30,6 +30,9 @@ const OPEN_TIMEOUT: Duration = Duration::from_secs(5);
 /// A player that does not read for this long is stuck; its programme ends.
 const SEND_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// A player that was told the end closes its side within one reading of its own.
+const GOODBYE: Duration = Duration::from_secs(1);
+
 /// `GET /api/v1/source`
 pub async fn upgrade(
     State(shared): SharedState,
@@ -65,6 +68,9 @@ async fn serve(shared: Arc<Shared>, mut socket: WebSocket, grant: Grant, _place:
         let _ = send(&mut socket, &SourceNotice::Error(error)).await;
     }
     let _ = timeout(SEND_TIMEOUT, socket.send(Message::Close(None))).await;
+    // Closed over frames that nobody has read, the connection would be reset, and the player might take
+    // its end for a hub that is gone.
+    let _ = timeout(GOODBYE, async { while let Some(Ok(_)) = socket.recv().await {} }).await;
 }
 
 /// Why a link ends, told to the player; `Ok` when it knows.

@@ -129,12 +129,12 @@ impl Store {
         self.record().calibrations.iter().map(|(id, kept)| (*id, kept.clone())).collect()
     }
 
-    /// Puts calibrations in force, all or none; see [`Calibrations::add`] for `refine`.
+    /// Puts calibrations in force, all or none; see [`Record::calibrate`] for `refine`.
     ///
     /// # Errors
     /// The file cannot be written; nothing has changed then.
     pub fn calibrate(&self, new: Vec<NewCalibration>, refine: bool) -> Result<(), HubError> {
-        self.change(|record| new.into_iter().for_each(|new| record.calibrate(new, refine)))
+        self.change(|record| record.calibrate(new, refine))
     }
 
     /// Brings the previous calibrations of these speakers back, where there are any.
@@ -325,6 +325,32 @@ mod tests {
         assert_eq!(store.trim(id).delay_us, 1_000);
         store.undo_calibration(&[id]).unwrap();
         assert_eq!((store.trim(id), store.calibrations()), (Trim::default(), vec![]));
+    }
+
+    #[test]
+    fn a_measurement_is_undone_for_all_of_its_speakers_and_a_check_of_it_is_no_other_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        let ids = [SpeakerId([4; 16]), SpeakerId([5; 16])];
+        let run = |delays: [i64; 2]| {
+            let name = "desk".to_owned();
+            let of = |n: usize| NewCalibration {
+                id: ids[n],
+                name: name.clone(),
+                calibration: calibration::tests::of(delays[n]),
+            };
+            store.calibrate(vec![of(0), of(1)], false).unwrap();
+        };
+        run([5_000, 0]);
+        // The left speaker corrects as before.
+        run([5_000, 2_000]);
+        run([5_000, 2_000]);
+        let trims = || ids.map(|id| store.trim(id).delay_us);
+        assert_eq!(trims(), [5_000, 2_000]);
+        store.undo_calibration(&ids).unwrap();
+        assert_eq!(trims(), [5_000, 0]);
+        store.undo_calibration(&ids).unwrap();
+        assert_eq!(store.calibrations(), vec![]);
     }
 
     #[test]

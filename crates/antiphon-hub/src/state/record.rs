@@ -101,11 +101,22 @@ struct CalibratedText {
 }
 
 impl Record {
-    /// Puts a calibration in force.
-    pub fn calibrate(&mut self, new: NewCalibration, refine: bool) {
+    /// Puts the calibrations of one measurement in force. They take the place of those in force where `refine` says so or
+    /// where all correct as before: a check of them. Otherwise each is kept behind its new one, also where that one corrects
+    /// alike: what is undone later is the measurement, for all of its speakers.
+    pub fn calibrate(&mut self, new: Vec<NewCalibration>, refine: bool) {
+        let is_alike = |new: &NewCalibration| {
+            let kept = self.calibrations.get(&new.id);
+            kept.is_some_and(|kept| new.calibration.corrects_as(kept.in_force()))
+        };
+        let replace = refine || new.iter().all(is_alike);
+        new.into_iter().for_each(|new| self.put(new, replace));
+    }
+
+    fn put(&mut self, new: NewCalibration, replace: bool) {
         let NewCalibration { id, name, calibration } = new;
         if let Some(kept) = self.calibrations.get_mut(&id) {
-            kept.add(calibration, refine);
+            kept.add(calibration, replace);
             kept.name = name;
         } else if let Some(first) = Calibrations::from_chain(name, vec![calibration]) {
             if self.calibrations.len() >= MAX_REMEMBERED {

@@ -93,6 +93,11 @@ impl File {
         self.facts.as_ref()?.duration.map(Span::as_s_f64)
     }
 
+    /// Whether it has a picture, its own or one beside it; not known before its tags have been read.
+    pub fn has_art(&self) -> Option<bool> {
+        self.facts.as_ref().map(|facts| facts.pictured || self.cover)
+    }
+
     fn told(&self) -> LibraryFile {
         let facts = self.facts.clone().unwrap_or_default();
         LibraryFile {

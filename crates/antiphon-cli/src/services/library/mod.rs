@@ -98,6 +98,11 @@ impl Library {
         scan::inside(&self.roots, &file.path)
     }
 
+    /// Whether the file `id` has a picture, as far as that has been read.
+    pub fn has_art(&self, id: &str) -> Option<bool> {
+        self.index().file(id)?.has_art()
+    }
+
     /// The picture of the file `id`: its own, or one that lies beside it.
     ///
     /// # Errors

@@ -170,6 +170,7 @@ impl Item {
             duration_s: self.what.duration_s,
             from,
             library,
+            art: None,
         }
     }
 }

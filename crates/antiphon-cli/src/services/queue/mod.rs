@@ -84,7 +84,11 @@ impl Desk {
 
     /// As it stands.
     pub fn reply(&self) -> QueueReply {
-        self.lock().reply()
+        let mut reply = self.lock().reply();
+        for item in &mut reply.items {
+            item.art = item.library.as_deref().and_then(|id| self.library.has_art(id));
+        }
+        reply
     }
 
     /// Puts something in.
