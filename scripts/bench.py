@@ -26,6 +26,8 @@ from pathlib import Path
 
 from bench_base import MOST_EXCUSED, Failed, row, usage, verdict
 import bench_bluetooth
+import bench_browser
+import bench_crowd
 import bench_peers
 from bench_lab import calibrate, calibration, follow, lab, rooms
 
@@ -293,6 +295,11 @@ class Rig:
         self.children.append(child)
         return child
 
+    def end(self, child):
+        child.send_signal(signal.SIGINT)
+        child.wait(30)
+        self.children.remove(child)
+
     def call(self, *words):
         return subprocess.run([self.bench.bin / "antiphon", *words], env=self.env, capture_output=True, text=True)
 
@@ -446,7 +453,17 @@ def pulse(bench):
     return bench_peers.rows(bench)
 
 
-FIGURES = {f.__name__: f for f in (loopback, quiet, busy, asymmetric, start, distortion, latency20, load, rooms, calibration, lab, calibrate, follow, bluetooth, pulse, rig)}
+def browser(bench):
+    """Two browsers on two sinks of a sound server, and one beside a speaker of this machine."""
+    return bench_browser.rows(bench)
+
+
+def crowd(bench):
+    """A hub that many browsers watch and play from."""
+    return bench_crowd.rows(bench, lambda name: Rig(bench, name))
+
+
+FIGURES = {f.__name__: f for f in (loopback, quiet, busy, asymmetric, start, distortion, latency20, load, rooms, calibration, lab, calibrate, follow, bluetooth, pulse, browser, crowd, rig)}
 
 
 # The page.

@@ -3,8 +3,9 @@
 
 A PulseAudio of its own has one null sink of four channels; each of two headless Chromiums plays into a pair of them (as in
 bench_peers.py), so samples decide and not what a page says of itself. Measured: from the tap to the first sound; how far
-apart the two are, before and after their difference is told to the hub as a delay (`antiphon delay`: what a browser hides of
-its output is calibrated, not guessed); and gaps while the pages' main threads stand still for 200 ms at a time.
+apart the two are, before and after `antiphon calibrate` with the recording as its microphone (what a browser hides of its
+output is calibrated, not guessed); and gaps while the pages' main threads stand still for 200 ms at a time. Then the same of
+one browser beside a speaker of this machine.
 
 Windows near a standstill of the machine, as `antiphon witness` saw it, and near a gap in what a browser sounds (it got no
 processor, and its output begins anew behind) are left out of "undisturbed"; all are printed too.
@@ -13,6 +14,7 @@ processor, and its output begins anew behind) are left out of "undisturbed"; all
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -22,7 +24,7 @@ from pathlib import Path
 import numpy as np
 
 import bench_peers
-from bench_base import Failed
+from bench_base import Failed, row, verdict
 from bench_peers import RATE, Server, noise, now, percentiles, with_witness
 
 FRAME = 16
@@ -56,6 +58,7 @@ class Pages:
 
 class Bench:
     def __init__(self, work, programs):
+        work.mkdir()
         self.server = Server(work / "browsers")
         self.program = programs / "antiphon"
         self.file = work / "noise.wav"
@@ -66,23 +69,35 @@ class Bench:
             raise Failed(f"antiphon {' '.join(words)}: {done.stderr.strip()}")
         return done.stdout
 
-    def start(self, seconds):
+    def start(self, seconds, wanted):
+        """A hub, and a page for each of `wanted`, whose speakers nobody has chosen yet."""
         noise(self.file, seconds)
         words = ["hub", "--listen", "127.0.0.1:0", "--no-mdns", "--no-bluetooth", "--name", "bench"]
         self.server.spawn("hub", [self.program, *words])
-        deadline = time.monotonic() + 20
-        while subprocess.run([self.program, "status"], env=self.server.env, capture_output=True).returncode:
-            if time.monotonic() > deadline:
-                raise Failed("the hub does not start")
-            time.sleep(0.1)
+        self.wait("the hub", lambda: not subprocess.run([self.program, "status"], env=self.server.env, capture_output=True).returncode)
         link = json.loads(self.said("join", "--json"))["url"]
         host, code = link.split("//")[1].split("/j")
-        self.pages = Pages(self.server, f"http://127.0.0.1:{host.rsplit(':', 1)[1]}/j{code}", ["left:A", "right:B"])
-        self.server.spawn("play", [self.program, "play", self.file])
+        self.pages = Pages(self.server, f"http://127.0.0.1:{host.rsplit(':', 1)[1]}/j{code}", wanted)
         self.path = self.server.dir / "browsers.raw"
         self.recorder = self.server.record(self.path)
-        while self.frames() == 0:
-            time.sleep(0.05)
+        self.wait("the recording", self.frames)
+
+    def play(self, *more):
+        self.player = self.server.spawn("play", [self.program, "play", self.file, *more])
+
+    def wait(self, what, look):
+        deadline = time.monotonic() + 30
+        while not look():
+            if time.monotonic() > deadline:
+                raise Failed(f"{what} does not come")
+            time.sleep(0.1)
+
+    def calibrate(self, *more):
+        """By the recording as a microphone, in silence; then what played plays again."""
+        self.server.end(self.player)
+        self.said("calibrate", "--mic", "pulse:house.monitor", "--equal-distance", "--to", "left", "--to", "right")
+        self.play(*more)
+        time.sleep(5)
 
     def frames(self):
         return self.path.stat().st_size // FRAME
@@ -138,21 +153,23 @@ def spreads(bench, since, until, stood):
     return calm, every
 
 
-def figures(bench, seconds, stood):
+def window(bench, seconds, stood):
+    since = bench.frames()
+    time.sleep(seconds)
+    found = spreads(bench, since, bench.frames(), stood)
+    if not found[1]:
+        raise Failed("the two do not play the same")
+    return found
+
+
+def two_browsers(bench, seconds, stood):
+    bench.start(2 * seconds + 120, ["left:A", "right:B"])
+    bench.play()
     out = {"first_sound_ms": bench.first_sounds()}
     time.sleep(SETTLE_S)
-    since = bench.frames()
-    time.sleep(seconds)
-    before = spreads(bench, since, bench.frames(), stood)
-    if not before[1]:
-        raise Failed("the browsers do not play the same")
-    middle = float(np.median(before[0] or before[1]))
-    bench.said("delay", "left", f"{middle / 1e3:.3f}ms")
-    time.sleep(3)
-    since = bench.frames()
-    time.sleep(seconds)
-    after = spreads(bench, since, bench.frames(), stood)
-    out |= {"before": before, "after": after, "told_ms": middle / 1e3}
+    out["before"] = window(bench, seconds, stood)
+    bench.calibrate()
+    out["after"] = window(bench, seconds, stood)
     since = bench.frames()
     counted = bench.reports()
     for n in range(10):
@@ -167,22 +184,91 @@ def figures(bench, seconds, stood):
     return out
 
 
-def show(out, stood):
-    line = lambda name, text: print(f"{name:44}{text}")
-    line("first sound after the tap, ms", ", ".join(f"{ms:.0f}" for ms in out["first_sound_ms"]))
+def beside_native(bench, seconds, stood):
+    bench.start(2 * seconds + 120, ["left:A"])
+    bench.server.spawn("right", [bench.program, "speaker", "--name", "right", "--output", "pulse:B"])
+    bench.pages.ask("tap", 0)
+    names = ("--left", "left", "--right", "right")
+    bench.wait("the pair", lambda: set(bench.reports()) == {"left", "right"})
+    time.sleep(3)
+    bench.play(*names)
+    time.sleep(SETTLE_S)
+    out = {"before": window(bench, seconds, stood)}
+    bench.calibrate(*names)
+    out["after"] = window(bench, seconds, stood)
+    out["reports"] = bench.reports()
+    return out
+
+
+def show_apart(out, line):
     for when in ("before", "after"):
         for which, values in (("undisturbed", out[when][0]), ("all windows", out[when][1])):
             p = percentiles([abs(us) for us in values])
             text = f"p50 {p[0] / 1e3:.2f}, p95 {p[1] / 1e3:.2f}, max {p[2] / 1e3:.2f} ms, {len(values)} windows" if p else "none"
             line(f"apart, {when} calibration, {which}", text)
-    line("told to the hub as left's delay, ms", f"{out['told_ms']:.2f}")
+
+
+def show(out, beside, stood):
+    line = lambda name, text: print(f"{name:44}{text}")
+    line("first sound after the tap, ms", ", ".join(f"{ms:.0f}" for ms in out["first_sound_ms"]))
+    show_apart(out, line)
     line("ten standstills of a page of 200 ms: gaps", str([[f"{n / 48:.1f} ms" for _, n in found] for found in out["gaps"]]))
     line("underruns that the pages counted meanwhile", str(out["underruns"]))
-    line("standstills of the machine in all", str(len(stood)))
     for text in out["shown"]:
         line("a page", text)
+    print("\nA browser and a speaker of this machine:")
+    show_apart(beside, line)
+    line("standstills of the machine in all", str(len(stood)))
     if os.environ.get("ANTIPHON_BENCH_VERBOSE"):
-        print(json.dumps(out["reports"], indent=1))
+        print(json.dumps([out["reports"], beside["reports"]], indent=1))
+
+
+def measured(work, programs, seconds):
+    """Of two browsers, of one beside a native speaker, and when the machine stood still."""
+    log = work / "witness.jsonl"
+    stood = lambda: bench_peers.stalls(log)
+
+    def one(name, do):
+        bench = Bench(work / name, programs)
+        try:
+            return do(bench, seconds, stood)
+        except Failed as wrong:
+            said = [f"== {log.name}\n{log.read_text(errors='replace')[-2_000:]}" for log in sorted(bench.server.dir.glob("*.log"))]
+            raise Failed("\n".join([str(wrong), *said])) from wrong
+        finally:
+            bench.server.end()
+
+    (out, beside), all_stalls = with_witness(work, programs, lambda: (one("two", two_browsers), one("beside", beside_native)))
+    return out, beside, all_stalls
+
+
+def rows(bench):
+    """For bench.py."""
+    for program in ("node", "chromium", "pulseaudio", "parec"):
+        if not shutil.which(program):
+            raise Failed(f"{program} is not installed; scripts/setup.sh web does that")
+    seconds = bench.length(60, 20)
+    with tempfile.TemporaryDirectory(dir=bench.work) as work:
+        out, beside, stood = measured(Path(work), bench.bin, seconds)
+    command = "make bench-browser"
+    note = f"{len(stood)} standstills of the machine in all"
+    worst = max(out["first_sound_ms"])
+    torn = sum(map(len, out["gaps"]))
+    return [
+        row("two browsers on two sinks, first sound after the tap", "<= 1.5 s", f"{' and '.join(f'{ms / 1e3:.2f}' for ms in out['first_sound_ms'])} s", verdict(worst <= 1_500), command, note),
+        apart(f"two browsers, before calibration, {seconds} s", out["before"], 5.0, command),
+        apart(f"two browsers, after calibration, {seconds} s", out["after"], 1.0, command),
+        row("ten standstills of 200 ms of the pages' main threads", "no gap", f"{torn} gaps", verdict(torn == 0), command, f"underruns that the pages counted: {out['underruns']}"),
+        apart(f"a browser beside a native speaker, after calibration, {seconds} s", beside["after"], 2.0, command),
+    ]
+
+
+def apart(what, found, limit_ms, command):
+    calm, every = ([abs(us) / 1e3 for us in values] for values in found)
+    p, whole = percentiles(calm), percentiles(every)
+    said = lambda p: f"p50 {p[0]:.2f}, p95 {p[1]:.2f}, max {p[2]:.2f} ms" if p else "none"
+    judged = verdict(bool(p) and p[1] <= limit_ms) if len(calm) >= len(every) / 3 else "inconclusive"
+    return row(what, f"p95 <= {limit_ms:.0f} ms", said(p), judged, command, f"{len(calm)} undisturbed windows of {len(every)}; with all of them {said(whole)}")
 
 
 def main():
@@ -191,24 +277,11 @@ def main():
     parser.add_argument("--seconds", type=int, default=60, help="of each half")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as work:
-        work, programs = Path(work), given.bin.resolve()
-        bench = Bench(work, programs)
         try:
-            log = work / "witness.jsonl"
-            stood = lambda: bench_peers.stalls(log)
-
-            def do():
-                bench.start(2 * given.seconds + 120)
-                return figures(bench, given.seconds, stood)
-
-            out, all_stalls = with_witness(work, programs, do)
+            out, beside, stood = measured(Path(work), given.bin.resolve(), given.seconds)
         except Failed as wrong:
-            for log in sorted(bench.server.dir.glob("*.log")):
-                print(f"== {log.name}\n{log.read_text(errors='replace')[-2_000:]}", file=sys.stderr)
             sys.exit(f"bench_browser: {wrong}")
-        finally:
-            bench.server.end()
-    show(out, all_stalls)
+    show(out, beside, stood)
 
 
 if __name__ == "__main__":

@@ -72,10 +72,10 @@ def bursts_in(heard: np.ndarray, one: np.ndarray) -> np.ndarray:
 
 
 def apart_us(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """By how much each burst of the right (true ns) is after the nearest of the left."""
+    """By how much each burst of the right is after the nearest of the left; both in frames of one card."""
     place = np.clip(np.searchsorted(left, right), 1, len(left) - 1)
     before, after = left[place - 1], left[place]
-    return (right - np.where(right - before < after - right, before, after)) / 1e3
+    return (right - np.where(right - before < after - right, before, after)) / RATE * 1e6
 
 
 def shift(card: str, ppm: int) -> None:
@@ -127,9 +127,8 @@ def underruns_so_far() -> dict[str, int]:
 
 def scene(name: str, outputs: tuple[str, str], sides: list[str], seconds: int) -> dict:
     """Plays to `outputs` and records `sides`: one card's two channels, or the first channel of two cards."""
-    recorders = [Recorder(side) for side in sides]
-    for recorder in recorders:
-        recorder.start()
+    recorder = Recorder(sides)
+    recorder.start()
     log = open(f"/job/{name}.log", "wb")
     player = subprocess.Popen(
         [ANTIPHON, "play", "-vv", "/run/song.wav", "--left", outputs[0], "--right", outputs[1]], stderr=log, **QUIET
@@ -138,36 +137,38 @@ def scene(name: str, outputs: tuple[str, str], sides: list[str], seconds: int) -
         wait_until("the speakers to be in time", lambda: are_synced(list(outputs)) or player.poll() is not None, 60.0)
         if player.poll() is not None:
             raise InVain(f"the player ended with {player.returncode}")
-        return listen(name, recorders, seconds)
+        return listen(name, recorder, seconds)
     finally:
         player.terminate()
         player.wait(10.0)
-        for recorder in recorders:
-            recorder.stop()
+        recorder.stop()
 
 
-def listen(name: str, recorders: list[Recorder], seconds: int) -> dict:
+def listen(name: str, recorder: Recorder, seconds: int) -> dict:
     before, begin = underruns_so_far(), time.clock_gettime_ns(time.CLOCK_MONOTONIC_RAW)
     time.sleep(seconds)
     underruns = {name: count - before.get(name, 0) for name, count in underruns_so_far().items()}
     (Path("/job") / f"{name}.status.json").write_text(json.dumps(status()))
     stood_still = stalls(begin)
-    sound = [recorder.stop() for recorder in recorders]
-    clocks = [recorder.clock() for recorder in recorders]
-    channels = [(sound[0][:, 0], clocks[0]), (sound[-1][:, 1], clocks[-1])]
-    left, right = (start + instants(heard) * step for heard, (start, step) in channels)
+    sound = recorder.stop()
+    start, step = recorder.clock()
+    left = instants(sound[0][:, 0])
+    right, second_ppm, off = recorder.in_first(instants(sound[-1][:, 1]), begin)
+    begin_frame = (begin - start) / step
     # At the edges one of two may be out of the window.
-    inside = (right > max(begin, left[0])) & (right < left[-1])
+    inside = (right > max(begin_frame, left[0])) & (right < left[-1])
     apart = apart_us(left, right[inside])
     size = np.abs(apart)
+    first_ppm = (1e9 / RATE / step - 1.0) * 1e6
     return {
         "scene": name,
-        "bursts": [int(np.sum(left > begin)), len(apart)],
+        "bursts": [int(np.sum(left > begin_frame)), len(apart)],
         "median_us": round(float(np.median(apart)), 1),
         **{f"p{p}_us": round(float(np.percentile(size, p)), 1) for p in (50, 95, 99)},
         "max_us": round(float(size.max()), 1),
-        "cards_ppm": [round((1e9 / RATE / step - 1.0) * 1e6, 1) for _, step in clocks],
-        "overruns_of_the_recorder": sum(recorder.overruns for recorder in recorders),
+        "cards_ppm": [round(ppm, 1) for ppm in (first_ppm, first_ppm + second_ppm)[: len(sound)]],
+        "counters_off_frames": round(off, 2),
+        "overruns_of_the_recorder": recorder.overruns,
         "underruns": underruns,
         "underruns_before": before,
         "stalls": stood_still,

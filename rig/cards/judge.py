@@ -8,6 +8,8 @@ from pathlib import Path
 # One card's two channels leave in one frame, as far as each speaker's clocks know; two cards each by its own.
 BOUNDS_US = {"one-card": 200.0, "two-cards": 200.0}
 LEAST_BURSTS = 20
+# Counters are whole frames; two that were not read at one instant are a tick of 4 ms apart.
+MOST_FRAMES_OFF = 4.0
 
 
 def faults(result: dict) -> list[str]:
@@ -18,6 +20,8 @@ def faults(result: dict) -> list[str]:
         found.append(f"p99 is over {BOUNDS_US[result['scene']]:.0f} us")
     if min(result["bursts"]) < LEAST_BURSTS:
         found.append("too little was heard")
+    if result["overruns_of_the_recorder"] or result["counters_off_frames"] > MOST_FRAMES_OFF:
+        found.append("the recorder cannot be trusted")
     if any(result["underruns"].values()):
         found.append("a card ran dry")
     return found

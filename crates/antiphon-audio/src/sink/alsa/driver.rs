@@ -158,6 +158,9 @@ impl Driver {
                     if room < self.setup.period {
                         stream.wait(STOP)?;
                     } else {
+                        // Where cards share a processor and a tick, each reads its counter before any renders: the
+                        // last would claim to be later by all the others' work.
+                        std::thread::yield_now();
                         self.fill(stream, room)?;
                     }
                 }

@@ -27,11 +27,21 @@ const OTHER_LINE: Span = Span::from_us(500);
 /// ... if so many stamps say so.
 const AGREED: u32 = 3;
 
-/// Where it moved by more than this, what is new shall be known soon: stamps come of few claims again.
+/// ... or stamps of so many claims, where it moved by less than half of what claims differ by: the least of few is a
+/// matter of luck then.
+const AGREED_CLAIMS: u32 = 96;
+
+/// Where it moved by more than this, and by more than that half, what is new shall be known soon: stamps come of few
+/// claims again.
 const NEWS: Span = Span::from_us(300);
 
-/// A line that the newest claim is further from is none: a claim is late by a step of a coarse counter at most, nearly always.
+/// A line that the newest claim is further from is none: a claim is late by a step of a coarse counter at most, nearly
+/// always. Claims that differ by more than twice of it tell of a standstill, not of a counter.
 const STEP: Span = Span::from_ms(2);
+
+/// A counter whose claims differ by more than this moves in steps: it is read at any time then, and not when the card calls.
+/// A call comes with a step, and who is called beside others, by the same step, is always late by their work.
+const COARSE: Span = Span::from_ms(1);
 
 /// A stamp: this frame leaves the converter then.
 pub(super) type Stamp = (Frames, Timestamp<True>);
@@ -55,13 +65,18 @@ pub(super) struct Place {
     line: Option<(Span, Timestamp<True>)>,
     /// The newest claim.
     newest: Option<Stamp>,
-    /// Of the claims since the last stamp, the one with the least line, its drift taken away.
+    /// Of the claims since the last stamp, the one with the least line, its drift taken away, and the level of the latest.
     best: Option<Claim>,
+    worst: Span,
     claims: u32,
+    /// By how much the claims of the last stamp and of the one before differed.
+    spreads: [Span; 2],
     /// Of how many claims a stamp is made, and how many were.
     of: u32,
     stamps: u32,
+    /// Stamps in a row that were off the line, and of how many claims they were.
     strayed: u32,
+    strayed_claims: u32,
     /// What the line moves by in a nanosecond, once that is known, and from where it is watched for that.
     drift: Option<f64>,
     watched: Option<(Span, Timestamp<True>)>,
@@ -83,10 +98,13 @@ impl Place {
             line: None,
             newest: None,
             best: None,
+            worst: Span::ZERO,
             claims: 0,
+            spreads: [Span::ZERO; 2],
             of: FIRST_CLAIMS,
             stamps: 0,
             strayed: 0,
+            strayed_claims: 0,
             drift: None,
             watched: None,
         }
@@ -100,32 +118,48 @@ impl Place {
         if self.best.is_none_or(|best| level < best.level) {
             self.best = Some(Claim { level, line, stamp: (frame, at) });
         }
+        self.worst = if self.claims == 0 { level } else { self.worst.max(level) };
         self.claims += 1;
         if self.claims < self.of {
             return Read::Nothing;
         }
+        let read = self.best.take().map_or(Read::Nothing, |claim| self.judge(claim));
         self.claims = 0;
-        self.best.take().map_or(Read::Nothing, |claim| self.judge(claim))
+        read
+    }
+
+    /// Whether the counter moves in steps that a place is lost in.
+    pub fn is_coarse(&self) -> bool {
+        self.spread() > COARSE
+    }
+
+    /// A line that moves while claims are read makes one of the two large, and so does a thread that is kept waiting.
+    fn spread(&self) -> Span {
+        self.spreads[0].min(self.spreads[1])
     }
 
     fn judge(&mut self, claim: Claim) -> Read {
         let at = claim.stamp.1;
         let off =
             self.line.map_or(Span::ZERO, |old| (claim.line - old.0 - self.drifted(self.line, at)).abs());
-        if off > NEWS {
+        self.spreads = [self.spreads[1], self.worst - claim.level];
+        let luck = (self.spread() / 2).min(STEP);
+        if off > NEWS.max(luck) {
             (self.of, self.stamps) = (FIRST_CLAIMS, 0);
         }
         if off <= OTHER_LINE {
-            (self.line, self.strayed) = (Some((claim.line, at)), 0);
+            (self.line, self.strayed, self.strayed_claims) = (Some((claim.line, at)), 0, 0);
             self.take_more();
             self.watch_drift(claim.line, at);
             return Read::Stamp(claim.stamp);
         }
         self.strayed += 1;
-        if self.strayed < AGREED {
+        self.strayed_claims += self.claims;
+        if self.strayed < AGREED || (off <= luck && self.strayed_claims < AGREED_CLAIMS) {
             return Read::Nothing;
         }
-        (self.line, self.strayed, self.watched) = (Some((claim.line, at)), 0, None);
+        (self.line, self.strayed, self.strayed_claims) = (Some((claim.line, at)), 0, 0);
+        self.watched = None;
         Read::Moved
     }
 
@@ -167,7 +201,7 @@ impl Place {
 
     /// The claims of before are of a stream that is over; the line stays.
     pub fn begin_anew(&mut self) {
-        (self.best, self.claims, self.strayed) = (None, 0, 0);
+        (self.best, self.claims, self.strayed, self.strayed_claims) = (None, 0, 0, 0);
         (self.of, self.stamps, self.watched) = (FIRST_CLAIMS, 0, None);
     }
 
@@ -267,6 +301,22 @@ mod tests {
             }
         }
         errors
+    }
+
+    #[test]
+    fn a_counter_that_moves_in_steps_of_four_milliseconds_and_is_read_at_any_time_does_not_move_its_line() {
+        // Late by anything up to a step, in an order that has no period.
+        let mut state = 7_u64;
+        let mut late = move || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            Span::from_ns((state >> 33) as i64 % 4_000_000)
+        };
+        let mut place = Place::new(RATE);
+        let read: Vec<Read> = (0..60_000).map(|n| claim(&mut place, n * 240, late())).collect();
+        assert_eq!(read.iter().filter(|read| **read == Read::Moved).count(), 0);
+        // That it has moved is known all the same.
+        let moved = (60_000..60_400).map(|n| claim(&mut place, n * 240, late() + Span::from_us(1_500)));
+        assert!(moved.collect::<Vec<_>>().contains(&Read::Moved));
     }
 
     proptest! {

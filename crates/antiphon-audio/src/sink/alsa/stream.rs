@@ -23,6 +23,14 @@ const LOOK: Span = Span::from_us(250);
 /// The pause after a call without a reason.
 const PAUSE: Span = Span::from_ms(3);
 
+/// A counter that moves in steps is read after a pause between these two instead: no pause is like the one before, so that
+/// some reading comes right after a step.
+const SHORTEST: Span = Span::from_ms(1);
+const LONGEST: Span = Span::from_ms(9);
+
+/// The golden ratio's part of a whole turn: multiples of it leave no part unvisited for long.
+const GOLDEN: u32 = 0x9e37_79b9;
+
 /// A call that comes sooner than this was none.
 const CALL: Span = Span::from_us(300);
 
@@ -61,6 +69,8 @@ pub(super) struct Stream {
     started: Timestamp<True>,
     /// Calls of the card that it had no reason for, in a row.
     idle_calls: u32,
+    /// Where in a period the last reading of a coarse counter was put.
+    turn: u32,
 }
 
 /// What is kept of a card that is away.
@@ -95,6 +105,7 @@ impl Stream {
             moved: (0, raw_now()),
             started: raw_now(),
             idle_calls: 0,
+            turn: 0,
         })
     }
 
@@ -166,6 +177,11 @@ impl Stream {
     /// Waits until the card calls, at most for `timeout`.
     pub fn wait(&mut self, timeout: Span) -> Result<(), Trouble> {
         let began = raw_now();
+        if self.place.is_coarse() {
+            self.turn = self.turn.wrapping_add(GOLDEN);
+            sleep_until(began + SHORTEST + (LONGEST - SHORTEST) * i64::from(self.turn >> 16) / (1 << 16));
+            return Ok(());
+        }
         self.wait_for_call(timeout)?;
         // Some devices of configurations call at once, always: a thread of high priority must not spin.
         let is_idle = raw_now() - began < CALL;
