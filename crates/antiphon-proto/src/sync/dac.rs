@@ -99,8 +99,11 @@ const STATED: f64 = 1.1;
 /// Scatter of stamps before it is learned, and how many stamps that guess is worth.
 const STAMP_SD_NS: f64 = 50_000.0;
 const GUESS_WORTH: f64 = 20.0;
-/// Stamps that the scatter is averaged over: some seconds of them.
+/// What the scatter is averaged over: so many stamps at most, or those of so many seconds where they come slowly (a coarse
+/// counter's first ones scatter far more than its later ones).
 const SCATTER_OVER: f64 = 1_000.0;
+const SCATTER_S: f64 = 20.0;
+const SCATTER_LEAST: f64 = 30.0;
 /// Outside this many standard deviations a stamp is off the line...
 const GATE: f64 = 6.0;
 /// ... and never within this, ns: clocks are read in microseconds.
@@ -212,6 +215,7 @@ impl State {
 
     /// Takes a stamp further on; how far the line jumped (ns), if it did.
     fn take(&mut self, position: Timestamp<Dac>, at: Timestamp<Local>) -> Option<f64> {
+        let since_s = position.saturating_since(self.at).as_s_f64();
         self.predict_to(position);
         self.moved_at = at;
         let offset = at.as_ns().wrapping_sub(position.as_ns());
@@ -221,7 +225,7 @@ impl State {
             return self.off_line.add(innovation, at).map(|(by, variance)| self.jump(by, variance));
         }
         self.off_line = OffLine::default();
-        self.learn_scatter(innovation);
+        self.learn_scatter(innovation, since_s);
         self.track.update([1.0, 0.0, 0.0], innovation, self.stamp_variance);
         None
     }
@@ -234,8 +238,10 @@ impl State {
         self.base = self.base.wrapping_add(whole as i64);
     }
 
-    fn learn_scatter(&mut self, innovation: f64) {
-        self.learned_from = (self.learned_from + 1.0).min(SCATTER_OVER);
+    /// From a stamp that came `since_s` after the one before.
+    fn learn_scatter(&mut self, innovation: f64, since_s: f64) {
+        let most = (SCATTER_S / since_s).clamp(SCATTER_LEAST, SCATTER_OVER);
+        self.learned_from = (self.learned_from + 1.0).min(most);
         let seen = innovation.powi(2) - self.track.p[0][0];
         self.stamp_variance += (seen - self.stamp_variance) / self.learned_from;
         // No driver stamps better than a microsecond.

@@ -24,9 +24,9 @@ const LOOK: Span = Span::from_us(250);
 const PAUSE: Span = Span::from_ms(3);
 
 /// A counter that moves in steps is read after a pause between these two instead: no pause is like the one before, so that
-/// some reading comes right after a step.
-const SHORTEST: Span = Span::from_ms(1);
-const LONGEST: Span = Span::from_ms(9);
+/// some reading comes right after a step. As many readings as calls: a hundred a second.
+const SHORTEST: Span = Span::from_ms(4);
+const LONGEST: Span = Span::from_ms(16);
 
 /// The golden ratio's part of a whole turn: multiples of it leave no part unvisited for long.
 const GOLDEN: u32 = 0x9e37_79b9;

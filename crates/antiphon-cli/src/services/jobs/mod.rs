@@ -182,6 +182,7 @@ impl Board {
 impl Desk {
     fn run(self, work: work::Work) {
         let done = catch_unwind(AssertUnwindSafe(|| work.run(&self)));
+        let broke_down = done.is_err();
         let ended = done.unwrap_or_else(|_| {
             let message = "the job broke down: this is Antiphon's fault; the hub's log says where";
             Err(Ended::Failed(crate::exit::Failure::failed(message)))
@@ -195,7 +196,12 @@ impl Desk {
             }
             Err(Ended::Failed(failure)) => {
                 (job.state, job.message) = (JobState::Failed, failure.message.clone());
-                job.error = Some(super::refused(failure));
+                let mut error = super::refused(failure);
+                // A microphone or a speaker that cannot be had is no fault of the hub's.
+                if error.code == ErrorCode::Internal && !broke_down {
+                    error.code = ErrorCode::Conflict;
+                }
+                job.error = Some(error);
             }
         });
     }
