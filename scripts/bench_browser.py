@@ -12,6 +12,7 @@ processor, and its output begins anew behind) are left out of "undisturbed"; all
 """
 
 import argparse
+import gzip
 import json
 import os
 import shutil
@@ -164,8 +165,9 @@ def window(bench, seconds, stood):
 
 def two_browsers(bench, seconds, stood):
     bench.start(2 * seconds + 120, ["left:A", "right:B"])
+    out = {"cold_ms": [bench.pages.ask("cold", 0)["said"] for _ in range(5)]}
     bench.play()
-    out = {"first_sound_ms": bench.first_sounds()}
+    out["first_sound_ms"] = bench.first_sounds()
     time.sleep(SETTLE_S)
     out["before"] = window(bench, seconds, stood)
     bench.calibrate()
@@ -210,6 +212,8 @@ def show_apart(out, line):
 
 def show(out, beside, stood):
     line = lambda name, text: print(f"{name:44}{text}")
+    line("the page from an empty cache, ms", ", ".join(f"{ms:.0f}" for ms in out["cold_ms"]))
+    line("its scripts, packed", f"{packed_kb()} kB")
     line("first sound after the tap, ms", ", ".join(f"{ms:.0f}" for ms in out["first_sound_ms"]))
     show_apart(out, line)
     line("ten standstills of a page of 200 ms: gaps", str([[f"{n / 48:.1f} ms" for _, n in found] for found in out["gaps"]]))
@@ -254,13 +258,22 @@ def rows(bench):
     note = f"{len(stood)} standstills of the machine in all"
     worst = max(out["first_sound_ms"])
     torn = sum(map(len, out["gaps"]))
+    cold = sorted(out["cold_ms"])
     return [
+        row("the page from an empty cache until it can be used", "<= 1 s", f"median {cold[2] / 1e3:.2f}, worst {cold[-1] / 1e3:.2f} s", verdict(cold[2] <= 1_000), command, "five new contexts of one browser, loopback; the median is judged, as one meets a standstill"),
+        row("its scripts, packed", "<= 150 kB", f"{packed_kb()} kB", verdict(packed_kb() <= 150), command),
         row("two browsers on two sinks, first sound after the tap", "<= 1.5 s", f"{' and '.join(f'{ms / 1e3:.2f}' for ms in out['first_sound_ms'])} s", verdict(worst <= 1_500), command, note),
         apart(f"two browsers, before calibration, {seconds} s", out["before"], 5.0, command),
         apart(f"two browsers, after calibration, {seconds} s", out["after"], 1.0, command),
         row("ten standstills of 200 ms of the pages' main threads", "no gap", f"{torn} gaps", verdict(torn == 0), command, f"underruns that the pages counted: {out['underruns']}"),
         apart(f"a browser beside a native speaker, after calibration, {seconds} s", beside["after"], 2.0, command),
     ]
+
+
+def packed_kb():
+    """The page's scripts as gzip packs them, in kB; without the browser speaker's, which is a page of its own."""
+    scripts = (Path(__file__).resolve().parent.parent / "web/dist/assets").glob("*.js")
+    return round(sum(len(gzip.compress(script.read_bytes(), 9)) for script in scripts if not script.name.startswith("j-")) / 1e3)
 
 
 def apart(what, found, limit_ms, command):

@@ -3,7 +3,8 @@
 //     node web/tests/e2e/drive.mjs URL SIDE:SINK...
 //
 //     tap N        taps page N's side          stall N MS   its main thread stands still
-//     text N       what page N shows           quit
+//     text N       what page N shows           cold N       ms until the hub's own page, with an empty cache, can be used
+//     quit
 // The sound server is PULSE_SERVER's.
 import { createInterface } from "node:readline";
 import { chromium } from "playwright-core";
@@ -33,6 +34,16 @@ const acts = {
       for (const end = performance.now() + forMs; performance.now() < end; );
     }, Number(ms)),
   text: async ({ page }) => page.innerText("main"),
+  cold: async ({ browser }) => {
+    const context = await browser.newContext({ viewport: { width: 390, height: 844 } });
+    const page = await context.newPage();
+    const since = performance.now();
+    await page.goto(new URL("/", url).href, { waitUntil: "commit" });
+    await page.locator("#main fieldset:not([disabled]) button").first().waitFor();
+    const ms = performance.now() - since;
+    await context.close();
+    return ms;
+  },
 };
 for await (const line of createInterface({ input: process.stdin })) {
   const [act, n, ...more] = line.split(" ");

@@ -27,16 +27,15 @@ const OTHER_LINE: Span = Span::from_us(500);
 /// ... if so many stamps say so.
 const AGREED: u32 = 3;
 
-/// ... or stamps of so many claims, where it moved by less than half of what claims differ by: the least of few is a
-/// matter of luck then.
+/// ... or two stamps of so many claims, where it moved by less than claims differ by: the least of few is a matter of luck then.
 const AGREED_CLAIMS: u32 = 96;
 
-/// Where it moved by more than this, and by more than that half, what is new shall be known soon: stamps come of few
+/// Where it moved by more than this, and by more than claims differ, what is new shall be known soon: stamps come of few
 /// claims again.
 const NEWS: Span = Span::from_us(300);
 
 /// A line that the newest claim is further from is none: a claim is late by a step of a coarse counter at most, nearly
-/// always. Claims that differ by more than twice of it tell of a standstill, not of a counter.
+/// always. Claims that differ by more tell of a standstill, not of luck.
 const STEP: Span = Span::from_ms(2);
 
 /// A counter whose claims differ by more than this moves in steps: it is read at any time then, and not when the card calls.
@@ -143,7 +142,7 @@ impl Place {
         let off =
             self.line.map_or(Span::ZERO, |old| (claim.line - old.0 - self.drifted(self.line, at)).abs());
         self.spreads = [self.spreads[1], self.worst - claim.level];
-        let luck = (self.spread() / 2).min(STEP);
+        let luck = self.spread().min(STEP);
         if off > NEWS.max(luck) {
             (self.of, self.stamps) = (FIRST_CLAIMS, 0);
         }
@@ -155,7 +154,12 @@ impl Place {
         }
         self.strayed += 1;
         self.strayed_claims += self.claims;
-        if self.strayed < AGREED || (off <= luck && self.strayed_claims < AGREED_CLAIMS) {
+        let agreed = if off > luck {
+            self.strayed >= AGREED
+        } else {
+            self.strayed >= 2 && self.strayed_claims >= AGREED_CLAIMS
+        };
+        if !agreed {
             return Read::Nothing;
         }
         (self.line, self.strayed, self.strayed_claims) = (Some((claim.line, at)), 0, 0);
@@ -315,7 +319,7 @@ mod tests {
         let read: Vec<Read> = (0..60_000).map(|n| claim(&mut place, n * 240, late())).collect();
         assert_eq!(read.iter().filter(|read| **read == Read::Moved).count(), 0);
         // That it has moved is known all the same.
-        let moved = (60_000..60_400).map(|n| claim(&mut place, n * 240, late() + Span::from_us(1_500)));
+        let moved = (60_000..60_500).map(|n| claim(&mut place, n * 240, late() + Span::from_us(1_500)));
         assert!(moved.collect::<Vec<_>>().contains(&Read::Moved));
     }
 

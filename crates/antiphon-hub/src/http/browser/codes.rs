@@ -56,7 +56,9 @@ pub async fn list(State(shared): SharedState) -> Answer<Json<JoinCodeList>> {
             expires_in_s: code.expires_at.saturating_sub(now),
             id: code.id,
         };
-        kept.into_iter().map(status).collect::<Vec<_>>()
+        // One that is over still says who came by it, and sends them away.
+        let matters = |code: &JoinCodeStatus| code.expires_in_s > 0 || !code.speakers.is_empty();
+        kept.into_iter().map(status).filter(matters).collect::<Vec<_>>()
     });
     Ok(Json(JoinCodeList { codes: codes.await? }))
 }
