@@ -36,7 +36,7 @@ boot() {
     cp "$antiphon" "$job/antiphon"
     echo "SECONDS_EACH=$seconds" >"$job/settings"
     # The guest's processes are the host's, of the same group: whatever is left is ended with it.
-    timeout --kill-after=5 $((2 * seconds + 240)) "${first[@]}" "$kernel" mem=1200M root=/dev/root rootfstype=hostfs rootflags=/ ro \
+    timeout --kill-after=5 $((3 * seconds + 240)) "${first[@]}" "$kernel" mem=1200M root=/dev/root rootfstype=hostfs rootflags=/ ro \
         quiet init="$job/guest/init" JOB="$job" con=null con0=null,fd:1 \
         snd_aloop.enable=1,1 snd_aloop.index=1,2 snd_aloop.id=First,Second snd_aloop.pcm_substreams=1,1 \
         </dev/null >"$job/console.log" 2>&1 || say "the guest ended with $?; see $job/console.log and guest.log"
