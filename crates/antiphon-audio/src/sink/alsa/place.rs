@@ -27,15 +27,17 @@ const OTHER_LINE: Span = Span::from_us(500);
 /// ... if so many stamps say so.
 const AGREED: u32 = 3;
 
-/// ... or two stamps of so many claims, where it moved by less than claims differ by: the least of few is a matter of luck then.
+/// ... or two stamps of so many claims, where it moved by less than twice of what claims differ by, or than any counter's step:
+/// the least of few is a matter of luck then.
 const AGREED_CLAIMS: u32 = 96;
+const MOST_LUCK: Span = Span::from_ms(5);
 
-/// Where it moved by more than this, and by more than claims differ, what is new shall be known soon: stamps come of few
+/// Where it moved by more than this, and by more than luck explains, what is new shall be known soon: stamps come of few
 /// claims again.
 const NEWS: Span = Span::from_us(300);
 
 /// A line that the newest claim is further from is none: a claim is late by a step of a coarse counter at most, nearly
-/// always. Claims that differ by more tell of a standstill, not of luck.
+/// always.
 const STEP: Span = Span::from_ms(2);
 
 /// A counter whose claims differ by more than this moves in steps: it is read at any time then, and not when the card calls.
@@ -68,13 +70,14 @@ pub(super) struct Place {
     best: Option<Claim>,
     worst: Span,
     claims: u32,
-    /// By how much the claims of the last stamp and of the one before differed.
-    spreads: [Span; 2],
+    /// By how much the claims of each of the last stamps differed.
+    spreads: [Span; 3],
     /// Of how many claims a stamp is made, and how many were.
     of: u32,
     stamps: u32,
-    /// Stamps in a row that were off the line, and of how many claims they were.
+    /// Stamps in a row that were off the line, those of them that no luck explains, and of how many claims all were.
     strayed: u32,
+    strayed_far: u32,
     strayed_claims: u32,
     /// What the line moves by in a nanosecond, once that is known, and from where it is watched for that.
     drift: Option<f64>,
@@ -99,10 +102,11 @@ impl Place {
             best: None,
             worst: Span::ZERO,
             claims: 0,
-            spreads: [Span::ZERO; 2],
+            spreads: [Span::ZERO; 3],
             of: FIRST_CLAIMS,
             stamps: 0,
             strayed: 0,
+            strayed_far: 0,
             strayed_claims: 0,
             drift: None,
             watched: None,
@@ -132,38 +136,40 @@ impl Place {
         self.spread() > COARSE
     }
 
-    /// A line that moves while claims are read makes one of the two large, and so does a thread that is kept waiting.
+    /// What claims differ by, mostly: a line that moves while they are read makes one of the three large, and so does a
+    /// thread that is kept waiting.
     fn spread(&self) -> Span {
-        self.spreads[0].min(self.spreads[1])
+        let mut spreads = self.spreads;
+        spreads.sort_unstable();
+        spreads[1]
     }
 
     fn judge(&mut self, claim: Claim) -> Read {
         let at = claim.stamp.1;
-        let off =
-            self.line.map_or(Span::ZERO, |old| (claim.line - old.0 - self.drifted(self.line, at)).abs());
-        self.spreads = [self.spreads[1], self.worst - claim.level];
-        let luck = self.spread().min(STEP);
+        let later = self.line.map_or(Span::ZERO, |old| claim.line - old.0 - self.drifted(self.line, at));
+        let off = later.abs();
+        self.spreads = [self.spreads[1], self.spreads[2], self.worst - claim.level];
+        let luck = (self.spread() * 2).min(MOST_LUCK);
         if off > NEWS.max(luck) {
             (self.of, self.stamps) = (FIRST_CLAIMS, 0);
         }
-        if off <= OTHER_LINE {
-            (self.line, self.strayed, self.strayed_claims) = (Some((claim.line, at)), 0, 0);
+        // No claim is early: one that is less late than the line's own was, as luck had it, only says so.
+        if off <= OTHER_LINE || (later < Span::ZERO && off <= luck) {
+            self.line = Some((claim.line, at));
+            (self.strayed, self.strayed_far, self.strayed_claims) = (0, 0, 0);
             self.take_more();
             self.watch_drift(claim.line, at);
             return Read::Stamp(claim.stamp);
         }
         self.strayed += 1;
         self.strayed_claims += self.claims;
-        let agreed = if off > luck {
-            self.strayed >= AGREED
-        } else {
-            self.strayed >= 2 && self.strayed_claims >= AGREED_CLAIMS
-        };
-        if !agreed {
+        self.strayed_far = if off > luck { self.strayed_far + 1 } else { 0 };
+        let by_claims = off <= luck && self.strayed >= 2 && self.strayed_claims >= AGREED_CLAIMS;
+        if self.strayed_far < AGREED && !by_claims {
             return Read::Nothing;
         }
-        (self.line, self.strayed, self.strayed_claims) = (Some((claim.line, at)), 0, 0);
-        self.watched = None;
+        (self.line, self.watched) = (Some((claim.line, at)), None);
+        (self.strayed, self.strayed_far, self.strayed_claims) = (0, 0, 0);
         Read::Moved
     }
 
@@ -205,7 +211,8 @@ impl Place {
 
     /// The claims of before are of a stream that is over; the line stays.
     pub fn begin_anew(&mut self) {
-        (self.best, self.claims, self.strayed, self.strayed_claims) = (None, 0, 0, 0);
+        (self.best, self.claims) = (None, 0);
+        (self.strayed, self.strayed_far, self.strayed_claims) = (0, 0, 0);
         (self.of, self.stamps, self.watched) = (FIRST_CLAIMS, 0, None);
     }
 
@@ -317,7 +324,7 @@ mod tests {
         };
         let mut place = Place::new(RATE);
         let read: Vec<Read> = (0..60_000).map(|n| claim(&mut place, n * 240, late())).collect();
-        assert_eq!(read.iter().filter(|read| **read == Read::Moved).count(), 0);
+        assert_eq!(read.iter().position(|read| *read == Read::Moved), None);
         // That it has moved is known all the same.
         let moved = (60_000..60_500).map(|n| claim(&mut place, n * 240, late() + Span::from_us(1_500)));
         assert!(moved.collect::<Vec<_>>().contains(&Read::Moved));
