@@ -3,8 +3,8 @@
 
 A PulseAudio of its own has one null sink of four channels; each of two headless Chromiums plays into a pair of them (as in
 bench_peers.py), so samples decide and not what a page says of itself. Measured: from the tap to the first sound; how far
-apart the two are, before and after `antiphon calibrate` with the recording as its microphone (what a browser hides of its
-output is calibrated, not guessed); and gaps while the pages' main threads stand still for 200 ms at a time. Then the same of
+apart the two are, before and after their difference is told to the hub as a delay (`antiphon delay`: what a browser hides of
+its output is calibrated, not guessed); and gaps while the pages' main threads stand still for 200 ms at a time. Then the same of
 one browser beside a speaker of this machine.
 
 Windows near a standstill of the machine, as `antiphon witness` saw it, and near a gap in what a browser sounds (it got no
@@ -84,7 +84,7 @@ class Bench:
         self.wait("the recording", self.frames)
 
     def play(self, *more):
-        self.player = self.server.spawn("play", [self.program, "play", self.file, *more])
+        self.server.spawn("play", [self.program, "play", self.file, *more])
 
     def wait(self, what, look):
         deadline = time.monotonic() + 30
@@ -93,11 +93,9 @@ class Bench:
                 raise Failed(f"{what} does not come")
             time.sleep(0.1)
 
-    def calibrate(self, *more):
-        """By the recording as a microphone, in silence; then what played plays again."""
-        self.server.end(self.player)
-        self.said("calibrate", "--mic", "pulse:house.monitor", "--equal-distance", "--to", "left", "--to", "right")
-        self.play(*more)
+    def tell(self, found):
+        """The difference that was heard, as left's delay."""
+        self.said("delay", "left", f"{float(np.median(found[0] or found[1])) / 1e3:.3f}ms")
         time.sleep(5)
 
     def frames(self):
@@ -170,7 +168,7 @@ def two_browsers(bench, seconds, stood):
     out["first_sound_ms"] = bench.first_sounds()
     time.sleep(SETTLE_S)
     out["before"] = window(bench, seconds, stood)
-    bench.calibrate()
+    bench.tell(out["before"])
     out["after"] = window(bench, seconds, stood)
     since = bench.frames()
     counted = bench.reports()
@@ -196,7 +194,7 @@ def beside_native(bench, seconds, stood):
     bench.play(*names)
     time.sleep(SETTLE_S)
     out = {"before": window(bench, seconds, stood)}
-    bench.calibrate(*names)
+    bench.tell(out["before"])
     out["after"] = window(bench, seconds, stood)
     out["reports"] = bench.reports()
     return out
@@ -251,7 +249,7 @@ def rows(bench):
     for program in ("node", "chromium", "pulseaudio", "parec"):
         if not shutil.which(program):
             raise Failed(f"{program} is not installed; scripts/setup.sh web does that")
-    seconds = bench.length(60, 20)
+    seconds = bench.length(40, 20)
     with tempfile.TemporaryDirectory(dir=bench.work) as work:
         out, beside, stood = measured(Path(work), bench.bin, seconds)
     command = "make bench-browser"
