@@ -29,11 +29,15 @@ from bench_base import Failed, row, verdict
 from bench_peers import RATE, Server, noise, now, percentiles, with_witness
 
 FRAME = 16
-# What the clocks and the outputs' stamps need to settle: a sound server's wander for their first ten seconds.
-SETTLE_S = 25.0
+# What the clocks and the outputs' stamps need to settle: a browser's wander on a sound server for up to half a minute, by
+# tens of milliseconds; and again, for less long, where its place is changed.
+SETTLE_S = 40.0
+RESETTLE_S = 20.0
 # After a gap of the sound server's own making (a browser that got no processor) an output has to be found anew.
 DISTURBED_S = 5.0
 GAP = 48
+# Of the windows that could be compared.
+MOST_UNLIKE = 0.05
 
 
 class Pages:
@@ -96,7 +100,7 @@ class Bench:
     def tell(self, found):
         """The difference that was heard, as left's delay."""
         self.said("delay", "left", f"{float(np.median(found[0] or found[1])) / 1e3:.3f}ms")
-        time.sleep(5)
+        time.sleep(RESETTLE_S)
 
     def frames(self):
         return self.path.stat().st_size // FRAME
@@ -133,15 +137,17 @@ def gaps(channel):
 
 
 def spreads(bench, since, until, stood):
-    """us by which right is later, of undisturbed windows, and of all."""
+    """us by which right is later, of undisturbed windows and of all; and in how many both sound, and not alike: one moves
+    by more than its place, or is somewhere else."""
     window = RATE // 2
     ended, total = now(), bench.frames()
     sound = bench.sound(since)[: until - since].astype(float)
     torn = [at for c in (0, 2) for at, _ in gaps(sound[:, c])]
-    every, calm = [], []
+    every, calm, unlike = [], [], 0
     for first in range(0, len(sound) - window, window):
         us = bench_peers.delay_us(sound[first : first + window, 0], sound[first : first + window, 2])
         if us is None:
+            unlike += 1
             continue
         at = ended - (total - since - first - window / 2) / RATE
         near = any(begin - 0.5 < at < end + DISTURBED_S for begin, end in stood())
@@ -149,7 +155,7 @@ def spreads(bench, since, until, stood):
         every.append(us)
         if not near:
             calm.append(us)
-    return calm, every
+    return calm, every, unlike
 
 
 def window(bench, seconds, stood):
@@ -162,7 +168,7 @@ def window(bench, seconds, stood):
 
 
 def two_browsers(bench, seconds, stood):
-    bench.start(2 * seconds + 120, ["left:A", "right:B"])
+    bench.start(2 * seconds + 180, ["left:A", "right:B"])
     out = {"cold_ms": [bench.pages.ask("cold", 0)["said"] for _ in range(5)]}
     bench.play()
     out["first_sound_ms"] = bench.first_sounds()
@@ -185,7 +191,7 @@ def two_browsers(bench, seconds, stood):
 
 
 def beside_native(bench, seconds, stood):
-    bench.start(2 * seconds + 120, ["left:A"])
+    bench.start(2 * seconds + 180, ["left:A"])
     bench.server.spawn("right", [bench.program, "speaker", "--name", "right", "--output", "pulse:B"])
     bench.pages.ask("tap", 0)
     names = ("--left", "left", "--right", "right")
@@ -205,7 +211,8 @@ def show_apart(out, line):
         for which, values in (("undisturbed", out[when][0]), ("all windows", out[when][1])):
             p = percentiles([abs(us) for us in values])
             text = f"p50 {p[0] / 1e3:.2f}, p95 {p[1] / 1e3:.2f}, max {p[2] / 1e3:.2f} ms, {len(values)} windows" if p else "none"
-            line(f"apart, {when} calibration, {which}", text)
+            line(f"apart, {when} that was told, {which}", text)
+        line(f"windows that did not agree, {when} that", str(out[when][2]))
 
 
 def show(out, beside, stood):
@@ -261,10 +268,10 @@ def rows(bench):
         row("the page from an empty cache until it can be used", "<= 1 s", f"median {cold[2] / 1e3:.2f}, worst {cold[-1] / 1e3:.2f} s", verdict(cold[2] <= 1_000), command, "five new contexts of one browser, loopback; the median is judged, as one meets a standstill"),
         row("its scripts, packed", "<= 150 kB", f"{packed_kb()} kB", verdict(packed_kb() <= 150), command),
         row("two browsers on two sinks, first sound after the tap", "<= 1.5 s", f"{' and '.join(f'{ms / 1e3:.2f}' for ms in out['first_sound_ms'])} s", verdict(worst <= 1_500), command, note),
-        apart(f"two browsers, before calibration, {seconds} s", out["before"], 5.0, command),
-        apart(f"two browsers, after calibration, {seconds} s", out["after"], 1.0, command),
+        apart(f"two browsers, {SETTLE_S:.0f} s after the start, {seconds} s", out["before"], 5.0, command),
+        apart(f"two browsers, {RESETTLE_S:.0f} s after that was told as a delay, {seconds} s", out["after"], 1.0, command),
         row("ten standstills of 200 ms of the pages' main threads", "no gap", f"{torn} gaps", verdict(torn == 0), command, f"underruns that the pages counted: {out['underruns']}"),
-        apart(f"a browser beside a native speaker, after calibration, {seconds} s", beside["after"], 2.0, command),
+        apart(f"a browser beside a native speaker, {RESETTLE_S:.0f} s after that was told, {seconds} s", beside["after"], 2.0, command),
     ]
 
 
@@ -275,11 +282,12 @@ def packed_kb():
 
 
 def apart(what, found, limit_ms, command):
-    calm, every = ([abs(us) / 1e3 for us in values] for values in found)
-    p, whole = percentiles(calm), percentiles(every)
+    calm, every = ([abs(us) / 1e3 for us in values] for values in found[:2])
+    p, whole, unlike = percentiles(calm), percentiles(every), found[2]
     said = lambda p: f"p50 {p[0]:.2f}, p95 {p[1]:.2f}, max {p[2]:.2f} ms" if p else "none"
-    judged = verdict(bool(p) and p[1] <= limit_ms) if len(calm) >= len(every) / 3 else "inconclusive"
-    return row(what, f"p95 <= {limit_ms:.0f} ms", said(p), judged, command, f"{len(calm)} undisturbed windows of {len(every)}; with all of them {said(whole)}")
+    judged = verdict(bool(p) and p[1] <= limit_ms and unlike <= MOST_UNLIKE * len(every)) if len(calm) >= len(every) / 3 else "inconclusive"
+    note = f"{len(calm)} undisturbed windows of {len(every)}; with all of them {said(whole)}; {unlike} windows more in which the two did not agree"
+    return row(what, f"p95 <= {limit_ms:.0f} ms", said(p), judged, command, note)
 
 
 def main():

@@ -11,8 +11,8 @@ import subprocess
 import time
 from pathlib import Path
 
-import bench_peers
 from bench_base import Failed, row, usage, verdict
+from bench_peers import percentiles, with_witness
 
 WEB = Path(__file__).resolve().parent.parent / "web"
 BROWSERS, LISTENERS, REQUESTS = 50, 200, 200
@@ -28,15 +28,8 @@ def rows(bench, make_rig):
     with make_rig("crowd") as rig:
         music = rig.dir / "tones.wav"
         subprocess.run([bench.bin / "tones", music, str(2 * seconds + 60), "440", "550"], check=True)
-        witness = open(rig.dir / "witness.jsonl", "wb")
-        watching = subprocess.Popen([bench.bin / "antiphon", "witness"], stdin=subprocess.DEVNULL, stdout=witness)
-        try:
-            alone = listen(rig, music, seconds, None)
-            beside = listen(rig, music, seconds, Crowd(rig))
-        finally:
-            watching.terminate()
-            watching.wait()
-        stood = bench_peers.stalls(rig.dir / "witness.jsonl")
+        both = lambda: (listen(rig, music, seconds, None), listen(rig, music, seconds, Crowd(rig)))
+        (alone, beside), stood = with_witness(rig.dir, bench.bin, both)
     return judged(alone, beside, stood, seconds)
 
 
@@ -93,7 +86,7 @@ def judged(alone, beside, stood, seconds):
     return [
         row(f"hub with {who}, {REQUESTS} requests/s, processor, {seconds} s", "<= 100 % of one core", f"{beside['cpu']:.1f} %", verdict(good and beside["cpu"] <= MOST_CORE), command, f"{heard}; alone with two speakers {alone['cpu']:.1f} %"),
         row("the same, memory", "<= 300 MB", f"{beside['mb']:.1f} MB", verdict(good and beside["mb"] <= MOST_MB), command, f"with two speakers {alone['mb']:.1f} MB"),
-        row("the same, answers of the API while it plays", "p95 <= 20 ms", three(calm), verdict(good and bool(calm) and percentile(calm, 95) <= MOST_MS), command, apart),
+        row("the same, answers of the API while it plays", "p95 <= 20 ms", three(calm), verdict(good and bool(calm) and percentiles(calm)[1] <= MOST_MS), command, apart),
         row("the same, late packets of two speakers, without and with the crowd", "no more", f"{late[0]} and {late[1]}", verdict(late[1] <= late[0]), command, f"lost {lost[0]} and {lost[1]}, least margin {margin[0]:.1f} and {margin[1]:.1f} ms"),
     ]
 
@@ -107,11 +100,6 @@ def answers(given, stood):
     return [ms for ns, ms in given if not near(ns / 1e9 + apart)], every
 
 
-def percentile(values, p):
-    return sorted(values)[min(len(values) - 1, int(len(values) * p / 100))]
-
-
 def three(values):
-    if not values:
-        return "none"
-    return f"p50 {percentile(values, 50):.1f}, p95 {percentile(values, 95):.1f}, max {max(values):.1f} ms"
+    p = percentiles(values)
+    return f"p50 {p[0]:.1f}, p95 {p[1]:.1f}, max {p[2]:.1f} ms" if p else "none"

@@ -7,8 +7,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use antiphon_api::{
-    Job, JobResult, JobState, LibraryReply, ProgrammeState, QueueReply, TransportAction, TransportRequest,
-    UploadReply, json,
+    ErrorCode, Job, JobResult, JobState, LibraryReply, ProgrammeState, QueueReply, TransportAction,
+    TransportRequest, UploadReply, json,
 };
 use antiphon_measure::recording::{Recording, read_wav, write_wav};
 
@@ -201,6 +201,17 @@ fn nothing_outside_the_music_folders_can_be_named() {
     fs::remove_file(folder.join("Album/1.wav")).unwrap();
     std::os::unix::fs::symlink(&secret, folder.join("Album/1.wav")).unwrap();
     assert_eq!(ask(&house, &format!("GET /api/v1/library/{found}/art"), b"").0, 404);
+}
+
+#[test]
+fn a_microphone_that_cannot_be_had_is_no_fault_of_the_hubs() {
+    let house = House::new();
+    let _speaker = house.speaker("a", "+40");
+    let begun: Job = told(&house, "POST /api/v1/jobs", "{\"kind\":\"calibrate\",\"mic\":\"pulse:\"}");
+    let read = || told::<Job>(&house, &format!("GET /api/v1/jobs/{}", begun.id), "");
+    eventually("it has failed", || read().state == JobState::Failed);
+    let error = read().error.unwrap();
+    assert!(error.code == ErrorCode::Conflict && error.message.contains("sound server"), "{error:?}");
 }
 
 #[test]

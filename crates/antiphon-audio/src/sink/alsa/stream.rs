@@ -24,9 +24,11 @@ const LOOK: Span = Span::from_us(250);
 const PAUSE: Span = Span::from_ms(3);
 
 /// A counter that moves in steps is read after a pause between these two instead: no pause is like the one before, so that
-/// some reading comes right after a step. As many readings as calls: a hundred a second.
+/// some reading comes right after a step. As many readings as calls: a hundred a second. A card of little memory is not
+/// left alone for more than a part of what it holds.
 const SHORTEST: Span = Span::from_ms(4);
 const LONGEST: Span = Span::from_ms(16);
+const PART_OF_BUFFER: i64 = 4;
 
 /// The golden ratio's part of a whole turn: multiples of it leave no part unvisited for long.
 const GOLDEN: u32 = 0x9e37_79b9;
@@ -178,8 +180,7 @@ impl Stream {
     pub fn wait(&mut self, timeout: Span) -> Result<(), Trouble> {
         let began = raw_now();
         if self.place.is_coarse() {
-            self.turn = self.turn.wrapping_add(GOLDEN);
-            sleep_until(began + SHORTEST + (LONGEST - SHORTEST) * i64::from(self.turn >> 16) / (1 << 16));
+            sleep_until(began + self.next_pause());
             return Ok(());
         }
         self.wait_for_call(timeout)?;
@@ -190,6 +191,12 @@ impl Stream {
             sleep_until(began + PAUSE);
         }
         Ok(())
+    }
+
+    fn next_pause(&mut self) -> Span {
+        self.turn = self.turn.wrapping_add(GOLDEN);
+        let pause = SHORTEST + (LONGEST - SHORTEST) * i64::from(self.turn >> 16) / (1 << 16);
+        pause.min(self.setup.rate.span_of(Frames(self.setup.buffer)) / PART_OF_BUFFER)
     }
 
     fn wait_for_call(&self, timeout: Span) -> Result<(), Trouble> {
