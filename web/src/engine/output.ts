@@ -2,13 +2,18 @@
 //
 // Browsers state it (getOutputTimestamp), and some state nonsense: nothing, zeros, the time of rendering, a stamp that
 // stands still. So a stamp is validated, and where none is valid the context's own time and its stated latency take its
-// place, coarser. On a sound server stamps are a saw (a latency in steps of 8 ms, against which the position creeps for a
-// second) and for the first ten seconds they wander by as much. So a line is fitted to the stamps of a minute, early ones
-// counting little if they are noisy; its doubt is reckoned by the second, not by the stamp; and until it knows better it is
-// held by what has been rendered and the stated latency, which is off by a constant and steady.
+// place, coarser.
 //
-// An output that runs dry makes everything after it late at once. What has been rendered shows that within half a second,
-// long before the stamps do, and the line is moved by as much.
+// On a sound server stamps are a saw. The browser renders blocks of one length and hands them on in blocks of another; what
+// lies between is not in its latency, and grows by the difference with every block until a whole one fits (Chromium on
+// PulseAudio: 21 ms high, four turns a second). A quarter of a second of stamps is therefore taken together. From the second to
+// the tenth second after an output began they wander besides, by up to 10 ms and back, as the server's own estimate settles; the
+// first second is better than those. So a line is fitted to a minute of stamps, in which these count little; its doubt is
+// reckoned by the second, not by the stamp.
+//
+// An output that ran dry makes everything after it late at once. Stamps show that within a fifth of a second. What has been
+// rendered does not: the browser renders ahead of the output, up to a block more from minute to minute, and falls back by one,
+// without anything of what is heard being moved.
 //
 // Pure: readings in, estimate out. Seconds of context time, nanoseconds of the page's clock.
 
@@ -42,18 +47,24 @@ interface Point {
   y: number;
 }
 
+interface Weighed extends Point {
+  weight: number;
+}
+
 interface Line extends Point {
   slope: number;
   levelSd: number;
   slopeSd: number;
+  /** Of a point of the fit, ns. */
+  noise: number;
 }
 
-/** A minute of ten a second. */
-const MAX_POINTS = 600;
-const EVERY_NS = 100e6;
-/** Closer together at first, as the start waits for them. */
-const FIRST_EVERY_NS = 20e6;
-const FIRST_POINTS = 25;
+/** What points are made of, s of context time, and the part of them that lies lowest and highest and is left out. */
+const BUCKET = { s: 0.25, cut: 0.2 };
+/** Until then a stamp is a point of its own, as the start waits for them. */
+const SINGLE_S = 0.6;
+/** Points so old tell of another time. */
+const MEMORY_S = 60;
 /** Before this much is seen a start would be a guess. */
 const READY = { points: 8, spanS: 0.25 };
 /** Sound cards against crystals of computers, ns/s; what a line of a second could not tell. */
@@ -62,18 +73,20 @@ const SLOPE_SD = 60e3;
 const KNOWN_SLOPE_SD = 10e3;
 /** Stamps are no better than this, ns. */
 const LEAST_NOISE = 50e3;
-/** A saw has turned about once in this time, s: stamps closer together tell the same, as far as neighbours are alike. */
+/** Points closer together tell the same, as far as neighbours are alike, s. */
 const ALIKE_S = 1;
 /** Before so many are there, neighbours are taken to be alike. */
 const ALIKE_POINTS = 20;
-/** Stamps wander when an output begins: by so many times their noise, for about so long. */
-const WANDER = { times: 4, s: 5 };
-/** What is rendered and the stated latency tell the output no better than this, ns. */
-const RENDERED_SD = 4e6;
-/** Readings of what is rendered: so many new ones against so many before show a jump of so much at least. */
-const RENDERED = { recent: 12, before: 24, ns: 7e6 };
-/** So many stamps in a row off the line, to one side, show one too: by so much, and so much noise. */
-const OFF = { points: 6, ns: 3e6, noises: 4 };
+/** Where neighbours are alike, what stamps count in the while that they wander, and before an output has got going at all. */
+const WANDER = { from: 1.2, to: 10, counts: 0.03 };
+const FIRST = { to: 0.15, counts: 0.1 };
+/** What has just been stamped, s. */
+const RECENT_S = 0.5;
+/** It lies off the line, and the output has moved, from here on: ns, and parts of what single stamps differ by. While they wander that is
+ *  no proof. */
+const OFF = { ns: 3e6, spreads: 0.8, wandering: 3 };
+/** The same of the last two seconds, for less. */
+const OFF_LONGER = { s: 2, ns: 1.5e6, spreads: 0.3 };
 /** A stamp's age and latency beyond which it is nonsense, s. */
 const OLDEST_STAMP_S = 1;
 const LONGEST_LATENCY_S = 2;
@@ -81,45 +94,42 @@ const LONGEST_LATENCY_S = 2;
 const GIVE_UP_AFTER = 20;
 
 export class OutputClock {
-  private points: Point[] = [];
-  /** What has been rendered, and the latency stated with it, ns. */
-  private rendered: (Point & { latency: number })[] = [];
-  private watchedNs = -Infinity;
+  private points: (Point & { stamps: number })[] = [];
+  /** Single stamps of the last seconds, the newest at the end. */
+  private recent: Point[] = [];
+  private bucket: Point[] = [];
   private beganS = 0;
-  private line: (Line & { noise: number }) | undefined;
-  /** How alike the errors of neighbouring stamps are: 1 a saw, 0 each for itself. */
+  private line: Line | undefined;
+  /** How alike the errors of neighbouring points are: 0 each for itself. */
   private alike = 1;
   private priorSlope = 0;
   private priorSd = SLOPE_SD;
   private invalid = 0;
   private valid = 0;
   private lastStampNs = -1;
-  private lastNs = -Infinity;
   private latencyS = 0;
   private jumps = 0;
 
   /** The context was suspended and goes on, or is another one: what was known of its position is void. */
   reset(): void {
     this.points = [];
-    this.rendered = [];
+    this.recent = [];
+    this.bucket = [];
     this.line = undefined;
     this.lastStampNs = -1;
-    this.lastNs = -Infinity;
   }
 
   handleReading(r: Reading): void {
     if (!(r.currentS > 0)) return;
-    this.watchRendering(r);
-    if (r.nowNs - this.lastNs < this.everyNs()) return;
     const point = this.stamped() ? this.fromStamp(r) : fromLatency(r);
-    if (!point) return;
-    this.lastNs = r.nowNs;
+    // A position that goes back is of no clock.
+    if (!point || point.x <= (this.recent.at(-1)?.x ?? -1)) return;
     this.latencyS = Math.max(0, r.currentS - (r.nowNs - point.y) / 1e9);
-    if (this.points.length === 0) this.beganS = point.x;
-    this.points.push(point);
-    if (this.points.length > MAX_POINTS) this.points.shift();
-    if (this.isOff()) this.moved(OFF.points);
-    this.fit();
+    if (this.recent.length === 0) this.beganS = point.x;
+    this.recent.push(point);
+    this.recent = this.recent.filter((p) => p.x > point.x - OFF_LONGER.s);
+    this.gather(point);
+    this.lookForJump();
   }
 
   /** Local ns at which the frame at context time `s` is heard. */
@@ -143,7 +153,7 @@ export class OutputClock {
 
   quality(): OutputQuality {
     const line = this.line;
-    const spanS = (this.points.at(-1)?.x ?? 0) - (this.points[0]?.x ?? 0);
+    const spanS = spanOf(this.points);
     const n = this.points.length;
     return {
       ppm: -this.skew() * 1e6,
@@ -153,10 +163,6 @@ export class OutputClock {
       ready: n >= READY.points && spanS >= READY.spanS,
       jumps: this.jumps,
     };
-  }
-
-  private everyNs(): number {
-    return this.points.length < FIRST_POINTS ? FIRST_EVERY_NS : EVERY_NS;
   }
 
   private stamped(): boolean {
@@ -177,78 +183,91 @@ export class OutputClock {
     return { x, y: ns - 1e9 * x };
   }
 
-  /** Rendering falls behind by what the output stood still, and stays behind. */
-  private watchRendering(r: Reading): void {
-    const { recent, before } = RENDERED;
-    if (r.nowNs - this.watchedNs < FIRST_EVERY_NS) return;
-    this.watchedNs = r.nowNs;
-    this.rendered.push({ x: r.currentS, y: r.nowNs - 1e9 * r.currentS, latency: r.latencyS * 1e9 });
-    if (this.rendered.length > recent + before) this.rendered.shift();
-    if (this.rendered.length < recent + before) return;
-    const late = this.rendered.map((p) => p.y);
-    const jump = median(late.slice(-recent)) - median(late.slice(0, before));
-    if (Math.abs(jump) < RENDERED.ns) return;
-    this.jumps += 1;
-    for (const point of this.points) point.y += jump;
-    this.rendered = this.rendered.slice(-recent);
-    if (this.points.length > 0) this.fit();
+  private gather(point: Point): void {
+    const isEarly = point.x - this.beganS < SINGLE_S;
+    this.bucket.push(point);
+    if (!isEarly && spanOf(this.bucket) < BUCKET.s) return;
+    this.points.push({ ...middle(this.bucket), stamps: this.bucket.length });
+    this.bucket = [];
+    this.points = this.points.filter((p) => p.x > point.x - MEMORY_S);
+    this.fit();
   }
 
-  /** Whether the newest stamps all lie far off the line, on one side. */
-  private isOff(): boolean {
-    const line = this.line;
-    if (!line || this.points.length < 3 * OFF.points) return false;
-    const residuals = this.points.slice(-OFF.points).map((p) => residualOf(line, p));
-    const limit = Math.max(OFF.ns, OFF.noises * line.noise);
-    return residuals.every((r) => r > limit) || residuals.every((r) => r < -limit);
+  private lookForJump(): void {
+    const [line, newest] = [this.line, this.recent.at(-1)];
+    if (!line || !newest || spanOf(this.recent) < RECENT_S) return;
+    const residuals = this.recent.map((p) => residualOf(line, p));
+    const centre = median(residuals);
+    const spread = 1.4826 * median(residuals.map((r) => Math.abs(r - centre)));
+    const since = (s: number): number => median(residuals.slice(this.recent.findIndex((p) => p.x > newest.x - s)));
+    const age = newest.x - this.beganS;
+    const isWandering = age < WANDER.to + OFF_LONGER.s && this.alike > 0.5;
+    // A line that has wandered too is a little off for as long again.
+    const isSettled = age > 2 * WANDER.to;
+    const limit = Math.max(OFF.ns, OFF.spreads * spread) * (isWandering ? OFF.wandering : 1);
+    const longer = Math.max(OFF_LONGER.ns, OFF_LONGER.spreads * spread);
+    if (Math.abs(since(RECENT_S)) > limit) this.moved(RECENT_S / 2);
+    else if (isSettled && spanOf(this.recent) > 0.9 * OFF_LONGER.s && Math.abs(centre) > longer) this.moved(OFF_LONGER.s / 2);
   }
 
-  /** The rate stays what it was: the crystal is the same. */
-  private moved(keep: number): void {
+  /** Only the last `s` seconds are of the output's new place. Its rate stays what it was: the crystal is the same. */
+  private moved(s: number): void {
+    const [line, newest] = [this.line, this.recent.at(-1)];
+    if (!line || !newest) return;
     this.jumps += 1;
-    this.points = this.points.slice(-keep);
-    this.rendered = this.rendered.slice(-keep);
+    this.priorSlope = line.slope;
+    this.priorSd = Math.min(SLOPE_SD, Math.max(KNOWN_SLOPE_SD, line.slopeSd));
+    this.recent = this.recent.filter((p) => p.x > newest.x - s);
+    this.points = this.recent.map((p) => ({ ...p, stamps: 1 }));
+    this.bucket = [];
+    this.fit();
   }
 
   private fit(): void {
     const all = this.points;
-    const level = this.renderedLevel();
-    const first = this.leastSquares(all, this.line?.noise ?? 1e6, level);
+    const first = this.leastSquares(all, this.line?.noise ?? 1e6);
     const errors = all.map((p) => residualOf(first, p));
     this.alike = all.length < ALIKE_POINTS ? 1 : likeness(errors);
     const residuals = errors.map(Math.abs);
     const spread = 1.4826 * median(residuals);
     const kept = all.filter((_, i) => (residuals[i] as number) <= Math.max(3 * spread, 2 * LEAST_NOISE));
     const noise = Math.max(LEAST_NOISE, spread);
-    this.line = { ...this.leastSquares(kept, noise, level), noise };
-    if (kept.length >= MAX_POINTS / 2) {
+    this.line = this.leastSquares(kept, noise);
+    if (spanOf(kept) >= MEMORY_S / 2) {
       this.priorSlope = this.line.slope;
       this.priorSd = KNOWN_SLOPE_SD;
     }
   }
 
-  /** A line whose slope is known beforehand, and whose level is, coarsely, from what has been rendered. */
-  private leastSquares(points: Point[], noise: number, level: Point | undefined): Line {
-    const spanS = (points.at(-1)?.x ?? 0) - (points[0]?.x ?? 0);
-    // Points nearer to each other than a turn of the saw count together as one.
-    const together = (points.length * ALIKE_S) / (spanS + ALIKE_S);
+  /** A line whose slope is known beforehand. */
+  private leastSquares(points: (Point & { stamps: number })[], noise: number): Line {
+    // Points nearer to each other than a second count together as one, as far as they are alike.
+    const together = (points.length * ALIKE_S) / (spanOf(points) + ALIKE_S);
     const alike = Math.max(1, Math.min(together, (1 + this.alike) / (1 - Math.min(0.99, this.alike))));
-    const weighed = points.map((p) => {
-      const wander = 1 + this.alike * WANDER.times * Math.exp(-(p.x - this.beganS) / WANDER.s);
-      return { ...p, weight: 1 / (alike * (wander * noise) ** 2) };
-    });
-    if (level) weighed.push({ ...level, weight: 1 / RENDERED_SD ** 2 });
-    return weightedLine(weighed, this.priorSlope, this.priorSd);
+    const stamps = points.reduce((sum, p) => sum + p.stamps, 0) / Math.max(1, points.length);
+    const weighed = points.map((p) => ({ ...p, weight: (this.counts(p.x) * p.stamps) / stamps / (alike * noise ** 2) }));
+    return { ...weightedLine(weighed, this.priorSlope, this.priorSd), noise };
   }
 
-  private renderedLevel(): Point | undefined {
-    const newest = this.rendered.at(-1);
-    if (!newest) return undefined;
-    return { x: newest.x, y: median(this.rendered.map((p) => p.y)) + median(this.rendered.map((p) => p.latency)) };
+  /** What a stamp at context time `x` counts. */
+  private counts(x: number): number {
+    const age = x - this.beganS;
+    const zone = age < FIRST.to ? FIRST : age > WANDER.from && age < WANDER.to ? WANDER : undefined;
+    return zone ? 1 - this.alike * (1 - zone.counts) : 1;
   }
 }
 
-function weightedLine(points: (Point & { weight: number })[], prior: number, priorSd: number): Line {
+/** The mean of what is neither lowest nor highest. */
+function middle(points: Point[]): Point {
+  const cut = Math.floor(BUCKET.cut * points.length);
+  const kept = [...points].sort((a, b) => a.y - b.y).slice(cut, points.length - cut);
+  const mean = (of: "x" | "y"): number => (kept[0]?.[of] ?? 0) + kept.reduce((sum, p) => sum + (p[of] - (kept[0]?.[of] ?? 0)), 0) / kept.length;
+  return { x: mean("x"), y: mean("y") };
+}
+
+const spanOf = (points: Point[]): number => (points.at(-1)?.x ?? 0) - (points[0]?.x ?? 0);
+
+function weightedLine(points: Weighed[], prior: number, priorSd: number): Omit<Line, "noise"> {
   let [w, wx, wy] = [0, 0, 0];
   // About the first point, as nanoseconds since a page was opened squared leave no digits.
   const origin = points[0] ?? { x: 0, y: 0 };
