@@ -29,10 +29,10 @@ from bench_base import Failed, row, verdict
 from bench_peers import RATE, Server, noise, now, percentiles, with_witness
 
 FRAME = 16
-# What the clocks and the outputs' stamps need to settle: a browser's wander on a sound server for up to half a minute, by
-# tens of milliseconds; and again, for less long, where its place is changed.
-SETTLE_S = 40.0
-RESETTLE_S = 20.0
+# What the clocks and the outputs' stamps need to settle: a browser's wander on a sound server for ten seconds, and are averaged
+# out in as long again. Where its place is changed alone, it goes there at once.
+SETTLE_S = 25.0
+RESETTLE_S = 10.0
 # After a gap of the sound server's own making (a browser that got no processor) an output has to be found anew.
 DISTURBED_S = 5.0
 GAP = 48

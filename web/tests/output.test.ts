@@ -115,6 +115,19 @@ test.each([10, 25, 40, 150])("an output behind a sound server that ran dry for %
   expect(Math.abs(errorUs(clock, context, 42) - MIDDLE_US)).toBeLessThan(1_500);
 });
 
+test("while a new place is learnt the output goes on by what is known of it, however few the stamps", () => {
+  const [clock, context] = [new OutputClock(), new Context(20)];
+  let n = 0;
+  const few = (r: Reading): Reading => ((n += 1) % 3 === 0 ? saw()(r) : { ...r, stampNs: 0 });
+  run(clock, context, 0.1, 30, few);
+  context.extraS = 0.1;
+  for (let t = 30.1; t < 33; t += 0.1) {
+    run(clock, context, t, 0.1, few);
+    expect(clock.quality().ready).toBe(true);
+  }
+  expect(clock.quality().jumps).toBeGreaterThan(0);
+});
+
 test("an output that ran dry for 5 ms is found within three seconds", () => {
   const [clock, context] = [new OutputClock(), new Context(20)];
   run(clock, context, 0.1, 30, saw());

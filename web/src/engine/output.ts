@@ -109,6 +109,8 @@ export class OutputClock {
   private lastStampNs = -1;
   private latencyS = 0;
   private jumps = 0;
+  /** Enough has been seen since it began; after a jump the new place, known coarsely, is better than silence. */
+  private ready = false;
 
   /** The context was suspended and goes on, or is another one: what was known of its position is void. */
   reset(): void {
@@ -116,6 +118,7 @@ export class OutputClock {
     this.recent = [];
     this.bucket = [];
     this.line = undefined;
+    this.ready = false;
     this.lastStampNs = -1;
   }
 
@@ -154,13 +157,12 @@ export class OutputClock {
   quality(): OutputQuality {
     const line = this.line;
     const spanS = spanOf(this.points);
-    const n = this.points.length;
     return {
       ppm: -this.skew() * 1e6,
       sdUs: line ? Math.hypot(line.levelSd, line.slopeSd * spanS * 0.5) / 1e3 : Infinity,
       latencyS: this.latencyS,
       stamped: this.stamped(),
-      ready: n >= READY.points && spanS >= READY.spanS,
+      ready: this.ready,
       jumps: this.jumps,
     };
   }
@@ -190,6 +192,7 @@ export class OutputClock {
     this.points.push({ ...middle(this.bucket), stamps: this.bucket.length });
     this.bucket = [];
     this.points = this.points.filter((p) => p.x > point.x - MEMORY_S);
+    this.ready ||= this.points.length >= READY.points && spanOf(this.points) >= READY.spanS;
     this.fit();
   }
 
