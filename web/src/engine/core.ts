@@ -13,6 +13,9 @@ import { type Mapping, type Plan, Playout } from "./playout";
 const LEAD_US = 520_000;
 /** What browsers need as they come: a browser whose output takes 80 ms. */
 const LEAST_LATENCY_US = 600_000;
+/** By so much less the lead may be: what a browser has rendered ahead goes up and down by two of its blocks, and each change of
+ *  the latency begins an epoch, which is heard on every speaker. */
+const SLACK_US = 60_000;
 /** Probes in flight; older ones are forgotten, and their replies with them. */
 const MAX_PENDING = 256;
 
@@ -150,7 +153,7 @@ export class SpeakerCore {
   minLatency(): number {
     // Grows only: a latency that goes up and down would begin an epoch each time.
     const needed = Math.ceil((LEAD_US + 1e6 * this.output.quality().latencyS) / 20e3) * 20e3;
-    this.minLatencyUs = Math.min(3_000_000, Math.max(this.minLatencyUs, needed));
+    if (needed > this.minLatencyUs + SLACK_US) this.minLatencyUs = Math.min(3_000_000, needed);
     return this.minLatencyUs;
   }
 
