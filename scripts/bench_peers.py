@@ -53,6 +53,8 @@ class Server:
             f"module-null-sink sink_name=house rate={RATE} format=float32le channels=4 channel_map={FOUR}",
             f"{pair} sink_name=A master_channel_map=front-left,front-right",
             f"{pair} sink_name=B master_channel_map=rear-left,rear-right",
+            # All four channels in one: a microphone that hears both pairs.
+            "module-remap-source source_name=microphone master=house.monitor channels=1 channel_map=mono master_channel_map=mono",
         ]
         words = ["pulseaudio", "-n", "--daemonize=no", "--use-pid-file=no", "--exit-idle-time=-1", "--disable-shm"]
         for module in modules:

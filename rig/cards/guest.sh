@@ -7,7 +7,7 @@ ip link set lo up
 # What is read from the host's files stops all of the guest until the disk has it: the program is in memory.
 cp /job/antiphon /run/antiphon
 cat /proc/asound/cards
-/usr/bin/python3 /job/guest/inside.py "$SECONDS_EACH"
+/usr/bin/python3 /job/guest/inside.py "$SECONDS_EACH" $SCENES
 echo "exit code $?"
 sync
 exec /usr/bin/python3 -c 'import ctypes; ctypes.CDLL(None).reboot(0x4321FEDC)'

@@ -21,6 +21,11 @@ ANTIPHON = "/run/antiphon"
 BURST_S, GRID_S, RATE = 0.03, 0.2, 48_000
 # A shorter one disappears in the card's buffer.
 STALL_S = 0.04
+# What is played to, and what is recorded.
+SCENES = {
+    "one-card": (("alsa:hw:First#left", "alsa:hw:First#right"), ["hw:First,1"]),
+    "two-cards": (("alsa:hw:First", "alsa:hw:Second"), ["hw:First,1", "hw:Second,1"]),
+}
 QUIET = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
 
 
@@ -159,6 +164,8 @@ def listen(name: str, recorder: Recorder, seconds: int) -> dict:
     inside = (right > max(begin_frame, left[0])) & (right < left[-1])
     apart = apart_us(left, right[inside])
     size = np.abs(apart)
+    # For who wants to see how they came apart: bursts of the right, in frames of the first card, and readings of counters.
+    np.savez(f"/job/{name}.npz", at=right[inside], apart_us=apart, marks=np.array(recorder.marks))
     first_ppm = (1e9 / RATE / step - 1.0) * 1e6
     return {
         "scene": name,
@@ -176,7 +183,7 @@ def listen(name: str, recorder: Recorder, seconds: int) -> dict:
 
 
 def main() -> None:
-    seconds = int(sys.argv[1])
+    seconds, chosen = int(sys.argv[1]), sys.argv[2:]
     os.environ.update(ANTIPHON_STATE_DIR="/run/state", ANTIPHON_RUNTIME_DIR="/run/antiphon-run")
     write_song(Path("/run/song.wav"), seconds + 180)
     hub = subprocess.Popen([ANTIPHON, "hub", "--no-mdns"], stderr=open("/job/hub.log", "wb"), **QUIET)
@@ -186,10 +193,8 @@ def main() -> None:
     shift("First", 50)
     shift("Second", -50)
     results = []
-    for name, outputs, sides in (
-        ("one-card", ("alsa:hw:First#left", "alsa:hw:First#right"), ["hw:First,1"]),
-        ("two-cards", ("alsa:hw:First", "alsa:hw:Second"), ["hw:First,1", "hw:Second,1"]),
-    ):
+    for name in chosen:
+        outputs, sides = SCENES[name]
         begin = time.clock_gettime_ns(time.CLOCK_MONOTONIC_RAW)
         try:
             results.append(scene(name, outputs, sides, seconds))
