@@ -158,7 +158,7 @@ def listen(name: str, recorder: Recorder, seconds: int) -> dict:
     sound = recorder.stop()
     start, step = recorder.clock()
     left = instants(sound[0][:, 0])
-    right, second_ppm, off = recorder.in_first(instants(sound[-1][:, 1]), begin)
+    right, second_ppm, off, wander = recorder.in_first(instants(sound[-1][:, 1]), begin)
     begin_frame = (begin - start) / step
     # At the edges one of two may be out of the window.
     inside = (right > max(begin_frame, left[0])) & (right < left[-1])
@@ -174,6 +174,7 @@ def listen(name: str, recorder: Recorder, seconds: int) -> dict:
         **{f"p{p}_us": round(float(np.percentile(size, p)), 1) for p in (50, 95, 99)},
         "max_us": round(float(size.max()), 1),
         "cards_ppm": [round(ppm, 1) for ppm in (first_ppm, first_ppm + second_ppm)[: len(sound)]],
+        "cards_wander": round(wander / RATE * 1e6, 1),
         "counters_off_frames": round(off, 2),
         "overruns_of_the_recorder": recorder.overruns,
         "underruns": underruns,

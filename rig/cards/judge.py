@@ -45,6 +45,7 @@ def main() -> int:
         print(f"{result['scene']:10} {figures or 'no figures'} us; {result['stalls']} stalls; {said}")
         if figures:
             print(f"{'':10} bursts {result['bursts']}; cards {result['cards_ppm']} ppm; underruns {result['underruns']}")
+            print(f"{'':10} 99 % of the time the cards' counters are within {result['cards_wander']} us of running evenly against each other")
     missing = chosen - {result["scene"] for result in results}
     if missing:
         print(f"cards: {', '.join(sorted(missing))} came to no end; see {job}/guest.log", file=sys.stderr)
