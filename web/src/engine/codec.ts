@@ -1,10 +1,16 @@
-// What a packet's payload sounds like. Linear PCM only: WebCodecs does not exist on plain HTTP, and the hub's content
-// security policy lets no WebAssembly run, so `hello` says l16 and l24.
+// What a packet's payload sounds like. Linear PCM is decoded here; Opus by the browser, where it does that (opus.ts).
 
 import type { Codec } from "../wire";
 import type { Media } from "./datagram";
 
-export const CODECS: Codec[] = ["l16", "l24"];
+/** Best first: a WebSocket does not lose what it carries, and PCM costs the least work. */
+export const codecs = (opus: boolean): Codec[] => (opus ? ["l16", "l24", "opus"] : ["l16", "l24"]);
+
+/** RTP-3. */
+export const isOpus = (media: Media): boolean => (media.payloadType - 96) >> 1 === 3;
+
+/** RTP-5: what is decoded belongs so many frames before the packet's first. */
+export const OPUS_DELAY = 120;
 
 /** Samples by channel, one or two of them, all of one length. */
 export type Pcm = Float32Array<ArrayBuffer>[];

@@ -4,8 +4,8 @@
 
 import type { HubMessage, Settings, Stats } from "../wire";
 import { ClockFilter, type ClockQuality } from "./clock";
-import { decode } from "./codec";
-import { isMedia, readMedia, readReply, readStopNotice } from "./datagram";
+import { decode, isOpus, OPUS_DELAY, type Pcm } from "./codec";
+import { isMedia, type Media, readMedia, readReply, readStopNotice } from "./datagram";
 import { OutputClock, type OutputQuality, type Reading } from "./output";
 import { type Mapping, type Plan, Playout } from "./playout";
 
@@ -41,6 +41,8 @@ export class SpeakerCore {
   constructor(
     private readonly contextRate: number,
     resolutionNs: number,
+    /** Has a packet of Opus decoded, to be handed to `handleDecoded`. */
+    private readonly decodeOpus: (media: Media) => void = () => undefined,
   ) {
     this.playout = new Playout(contextRate);
     this.clock = new ClockFilter(resolutionNs);
@@ -100,12 +102,20 @@ export class SpeakerCore {
 
   private handleMedia(bytes: Uint8Array, nowNs: number): void {
     const media = readMedia(bytes);
+    if (media && isOpus(media)) return this.decodeOpus(media);
     const pcm = media && decode(media);
-    if (!media || !pcm) {
-      this.playout.counters.malformed += 1;
-      return;
-    }
-    this.playout.handleMedia(media, pcm);
+    if (media && pcm) this.take(media, pcm, media.frame, nowNs);
+    else this.playout.counters.malformed += 1;
+  }
+
+  /** What Opus sounded like, in the order of its packets. */
+  handleDecoded(media: Media, pcm: Pcm | undefined, nowNs: number): void {
+    if (pcm) this.take(media, pcm, media.frame - OPUS_DELAY, nowNs);
+    else this.playout.counters.malformed += 1;
+  }
+
+  private take(media: Media, pcm: Pcm, frame: number, nowNs: number): void {
+    this.playout.handleMedia(media, pcm, frame);
     const hubNs = this.clock.hubAt(nowNs);
     if (hubNs !== undefined) this.marginMs = (media.presentationNs - hubNs) / 1e6;
   }

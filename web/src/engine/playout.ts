@@ -116,11 +116,12 @@ export class Playout {
     this.delayNs = us * 1e3;
   }
 
-  handleMedia(media: Media, pcm: Pcm): Stored {
+  /** `frame` is the first of `pcm`. */
+  handleMedia(media: Media, pcm: Pcm, frame = media.frame): Stored {
     this.counters.received += 1;
     const epoch = this.epoch(media.epoch, media.frame, media.presentationNs);
-    const stored = epoch ? epoch.buffer.store(media.frame, pcm) : "late";
-    const missed = epoch && this.voice?.epoch === epoch && media.frame < this.voice.position.frame - REACH;
+    const stored = epoch ? epoch.buffer.store(frame, pcm) : "late";
+    const missed = epoch && this.voice?.epoch === epoch && frame < this.voice.position.frame - REACH;
     if (stored !== "stored" || missed) this.counters.late += 1;
     return stored;
   }

@@ -5,10 +5,11 @@
 import type { Hello, Role, Settings } from "../wire";
 import { AudioOutput } from "./audio";
 import { type Awake, keepAwake } from "./awake";
-import { CODECS } from "./codec";
+import { codecs } from "./codec";
 import { type Quality, SpeakerCore } from "./core";
 import { writeProbe } from "./datagram";
 import { Link, type LinkState } from "./link";
+import { decodesOpus, OpusDecoder } from "./opus";
 
 export interface SpeakerOptions {
   /** `ws://host:port`; by default the one that served the page. */
@@ -50,6 +51,7 @@ export class BrowserSpeaker {
   private readonly core: SpeakerCore;
   private readonly link: Link;
   private readonly awake: Awake;
+  private readonly opus = new OpusDecoder((media, pcm) => this.core.handleDecoded(media, pcm, performance.now() * 1e6));
   private readonly timers: ReturnType<typeof setInterval>[] = [];
   private linkState: LinkState = { kind: "connecting" };
   private hubName = "";
@@ -70,7 +72,7 @@ export class BrowserSpeaker {
       () => this.setPaused(false),
       () => this.setPaused(true),
     );
-    this.core = new SpeakerCore(this.audio.context.sampleRate, clockResolutionNs());
+    this.core = new SpeakerCore(this.audio.context.sampleRate, clockResolutionNs(), (media) => this.opus.decode(media));
     this.applyGain();
     this.link = new Link(
       { hub: options.hub ?? defaultHub(), code: options.code, key: options.key, hello: () => this.hello() },
@@ -118,6 +120,7 @@ export class BrowserSpeaker {
     window.removeEventListener("online", this.onOnline);
     this.link.close(reason);
     this.audio.close();
+    this.opus.close();
     this.awake.release();
   }
 
@@ -145,7 +148,11 @@ export class BrowserSpeaker {
 
   private welcomed(session: number, clock: number, hubName: string, settings: Settings): void {
     this.hubName = hubName;
-    if (this.core.handleWelcome(session, clock, settings)) this.audio.apply({ blocks: [], cuts: this.core.playout.reset() });
+    if (this.core.handleWelcome(session, clock, settings)) {
+      // What another hub sent may still be with the decoder.
+      this.opus.close();
+      this.audio.apply({ blocks: [], cuts: this.core.playout.reset() });
+    }
     this.welcomedMs = performance.now();
     this.changeSettings(settings);
   }
@@ -189,7 +196,7 @@ export class BrowserSpeaker {
       protocol: 1,
       name: this.options.name,
       software: "antiphon web 0.1.0",
-      codecs: CODECS,
+      codecs: codecs(decodesOpus()),
       channels: 2,
       output: `browser:${browserName()}`,
       role: this.options.role,

@@ -1,6 +1,7 @@
 // The join page: a code from the link, one tap on a side, and this device plays.
 
 import { browserKey, load, save } from "../engine/identity";
+import { askForOpus } from "../engine/opus";
 import { BrowserSpeaker, browserName, type View } from "../engine/speaker";
 import { join as words } from "../strings";
 import type { Role } from "../wire";
@@ -55,6 +56,8 @@ const panel = new PlayingPanel({
   onRole: (role) => restart(role),
   onStop: () => leave(),
 });
+
+void askForOpus();
 
 let speaker: BrowserSpeaker | undefined;
 let role: Role = "both";

@@ -31,6 +31,7 @@ try {
   const picture = (name) => given.screenshots && page.screenshot({ path: join(given.screenshots, `${name}.png`), fullPage: true });
   await refusesAWrongCode(page, picture);
   await playsItsSide(page, picture);
+  if (hub.ask) await playsOpus();
   await survivesARestart(page);
   await leaves(page);
 } finally {
@@ -88,6 +89,21 @@ async function heardLike(programme, recording) {
     },
     30,
   );
+}
+
+/** The same session goes on, in another coding. */
+async function playsOpus() {
+  const { speakers } = await hub.ask("status");
+  await hub.tell("codec", speakers[0].name, "opus");
+  const recording = lab.record();
+  await lab.until("packets of Opus", async () => (await hub.ask("status")).speakers[0].codec === "opus");
+  await sleep(3_000);
+  await heardLike(right, recording);
+  const [after] = (await hub.ask("status")).speakers;
+  assert.equal(after.report.packets.malformed, 0);
+  assert.ok(after.report.packets.received > speakers[0].report.packets.received + 100, "packets are decoded");
+  await recording.stop();
+  passed("the same in Opus");
 }
 
 async function survivesARestart(page) {

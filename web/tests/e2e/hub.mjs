@@ -24,6 +24,7 @@ export async function realHub(lab, program, file) {
   // A player has nothing to play to until a speaker is there.
   hub.play = () => void children.push(lab.spawn(program, ["play", file]));
   hub.ask = ask;
+  hub.tell = (...words) => run(program, words, { env: lab.env });
   hub.start = start;
   hub.close = end;
   await start(0);
