@@ -124,6 +124,18 @@ pub struct Me {
     pub hub: String,
     /// Its version.
     pub version: String,
+    /// Where the encrypted page is, if the hub has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub https: Option<HttpsDoor>,
+}
+
+/// Where a hub is reached encrypted: over it browsers let a page have the microphone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct HttpsDoor {
+    /// Its port, at every address of the hub.
+    pub port: u16,
+    /// SHA-256 of the hub's own certificate, for people to compare.
+    pub fingerprint: String,
 }
 
 /// Answer to `GET /api/v1/access`.

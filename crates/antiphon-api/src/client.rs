@@ -252,6 +252,15 @@ impl Client {
         self.read(answer)
     }
 
+    /// Takes the item `key` out of the queue.
+    ///
+    /// # Errors
+    /// See [`ApiError`].
+    pub fn remove_from_queue(&self, key: &str) -> Result<QueueReply, ApiError> {
+        let answer = self.agent.delete(self.url(&format!("queue/{}", percent_encoded(key)))).call();
+        self.read(answer)
+    }
+
     /// Files of the hub's music folders that have all of `words`.
     ///
     /// # Errors

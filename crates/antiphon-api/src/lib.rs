@@ -62,8 +62,8 @@ mod client;
 mod source_link;
 
 pub use access::{
-    ACCESS_COOKIE, AccessCodeReply, AccessCodeRequest, AccessEntry, AccessList, AccessRole, LoginRequest, Me,
-    ParseAccessRoleError,
+    ACCESS_COOKIE, AccessCodeReply, AccessCodeRequest, AccessEntry, AccessList, AccessRole, HttpsDoor,
+    LoginRequest, Me, ParseAccessRoleError,
 };
 pub use address::{DEFAULT_PORT, HubAddress, ParseHubAddressError};
 pub use antiphon_proto::session::{LinkState, LinkStats};
@@ -85,8 +85,8 @@ pub use jobs::{Job, JobKind, JobRequest, JobResult, JobState, JobsReply, UploadQ
 pub use library::{LibraryFile, LibraryFolder, LibraryQuery, LibraryReply, SignalReport};
 pub use local::{LocalReply, LocalRequest};
 pub use queue::{
-    QueueAdd, QueueFrom, QueueItem, QueuePatch, QueuePlace, QueueReply, QueueWish, SAVED_QUEUE_SCHEMA,
-    SavedItem, SavedQueue,
+    QueueAdd, QueueFrom, QueueItem, QueueMove, QueuePatch, QueuePlace, QueueReply, QueueWish,
+    SAVED_QUEUE_SCHEMA, SavedItem, SavedQueue,
 };
 pub use source::{MAX_TARGETS, SourceCommand, SourceNotice, SourcePace, SourceTarget};
 pub use source_link::SourceLink;

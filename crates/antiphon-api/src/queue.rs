@@ -114,6 +114,20 @@ pub struct QueuePatch {
     /// Begins with the current one, where nothing of the queue plays; or stops.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub playing: Option<bool>,
+    /// Another place for one of them.
+    #[serde(default, rename = "move", skip_serializing_if = "Option::is_none")]
+    pub moved: Option<QueueMove>,
+}
+
+/// Another place for something in the queue.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct QueueMove {
+    /// What is moved.
+    pub key: String,
+    /// What it comes before; absent: the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<String>,
 }
 
 /// Number of [`SavedQueue`]'s schema.

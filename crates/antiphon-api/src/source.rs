@@ -88,6 +88,13 @@ pub enum SourceCommand {
         /// Length in frames at 48 kHz, where known.
         duration_frames: Option<i64>,
     },
+    /// Of a station: what it says that it plays.
+    OnAir {
+        /// What `status` shows while it is heard.
+        title: String,
+        /// Frame of the programme, at 48 kHz, from which on it is heard.
+        first_frame: i64,
+    },
     /// No more frames will come; what was sent plays out.
     End,
 }
@@ -149,6 +156,9 @@ mod tests {
             r#"{"type":"track","number":3,"of":12,"title":"t","first_frame":48000,"duration_frames":null}"#;
         let track: SourceCommand = serde_json::from_str(json).unwrap();
         assert!(matches!(track, SourceCommand::Track { number: 3, of: 12, first_frame: 48_000, .. }));
+        let on_air = r#"{"type":"on_air","title":"t","first_frame":96000}"#;
+        let on_air: SourceCommand = serde_json::from_str(on_air).unwrap();
+        assert_eq!(on_air, SourceCommand::OnAir { title: "t".into(), first_frame: 96_000 });
         let skip = serde_json::to_string(&SourceNotice::Skip { from: 3, by: -1 }).unwrap();
         assert_eq!(skip, r#"{"type":"skip","from":3,"by":-1}"#);
     }

@@ -143,6 +143,14 @@ impl SourceLink {
         self.command(track)
     }
 
+    /// Says what a station plays from frame `first_frame` of the programme on.
+    ///
+    /// # Errors
+    /// [`ApiError::Unreachable`] when the hub is gone.
+    pub fn on_air(&mut self, title: &str, first_frame: i64) -> Result<(), ApiError> {
+        self.command(&SourceCommand::OnAir { title: title.to_owned(), first_frame })
+    }
+
     /// Says that no more frames will come.
     ///
     /// # Errors

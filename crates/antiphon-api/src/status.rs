@@ -92,6 +92,9 @@ pub struct ProgrammeStatus {
     pub state: ProgrammeState,
     /// Title of what is heard; empty while idle.
     pub title: String,
+    /// Of a station: what it says that it plays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_air: Option<String>,
     /// Seconds heard of it; of several tracks, of the one that is heard.
     pub position_s: f64,
     /// Its length in seconds, where known.

@@ -424,10 +424,29 @@ pub enum QueueAction {
         #[arg(long)]
         next: bool,
     },
-    /// Play it, from where it was
-    Play,
+    /// Play it, from where it was or from one of the list on
+    Play {
+        /// Its number in the list
+        #[arg(value_name = "NUMBER")]
+        number: Option<usize>,
+    },
     /// The next one
     Next,
+    /// Move one of the list to another place in it
+    Move {
+        /// Its number in the list
+        #[arg(value_name = "NUMBER")]
+        number: usize,
+        /// The number that it shall have
+        #[arg(value_name = "TO")]
+        to: usize,
+    },
+    /// Take one out
+    Remove {
+        /// Its number in the list
+        #[arg(value_name = "NUMBER")]
+        number: usize,
+    },
     /// Empty it
     Clear,
 }
@@ -591,6 +610,9 @@ mod tests {
             "antiphon ctl pause --hub 127.0.0.1:7755",
             "antiphon ctl prev",
             "antiphon queue",
+            "antiphon queue play 3",
+            "antiphon queue move 5 1",
+            "antiphon queue remove 2",
             "antiphon queue add --now abc song.flac --hub 127.0.0.1:7755",
             "antiphon hub --music /srv/music --music /srv/records",
             "antiphon access --role listen --hub 10.0.0.1:7755",

@@ -4,8 +4,8 @@ use std::fmt::Write;
 use std::path::Path;
 
 use antiphon_api::{
-    Client, LibraryReply, QueueAdd, QueuePatch, QueuePlace, QueueReply, QueueWish, TransportAction,
-    TransportRequest, json,
+    Client, LibraryReply, QueueAdd, QueueMove, QueuePatch, QueuePlace, QueueReply, QueueWish,
+    TransportAction, TransportRequest, json,
 };
 use antiphon_audio::source::is_url;
 
@@ -37,9 +37,15 @@ pub fn run(args: &QueueArgs) -> Result<Exit, Failure> {
             let items = what.iter().map(|what| wish(&client, what)).collect::<Result<_, _>>()?;
             client.add_to_queue(&QueueAdd { items, place })?
         }
-        QueueAction::Play => {
-            client.change_queue(&QueuePatch { playing: Some(true), ..QueuePatch::default() })?
+        QueueAction::Play { number } => {
+            let current = number.map(|number| numbered(&client.queue()?, number)).transpose()?;
+            client.change_queue(&QueuePatch { current, playing: Some(true), ..QueuePatch::default() })?
         }
+        QueueAction::Move { number, to } => {
+            let moved = Some(moved(&client.queue()?, number, to)?);
+            client.change_queue(&QueuePatch { moved, ..QueuePatch::default() })?
+        }
+        QueueAction::Remove { number } => client.remove_from_queue(&numbered(&client.queue()?, number)?)?,
         QueueAction::Next => {
             client.transport(&TransportRequest { action: TransportAction::Next, to: None })?;
             client.queue()?
@@ -48,6 +54,27 @@ pub fn run(args: &QueueArgs) -> Result<Exit, Failure> {
     };
     terminal::print(&if args.json { json::write_pretty(&queue) } else { page(&queue) });
     Ok(Exit::Ok)
+}
+
+/// The key of number `number` of the list, from 1.
+fn numbered(queue: &QueueReply, number: usize) -> Result<String, Failure> {
+    let item = number.checked_sub(1).and_then(|at| queue.items.get(at));
+    item.map(|item| item.key.clone()).ok_or_else(|| {
+        let of = queue.items.len();
+        Failure::new(
+            Exit::NotFound,
+            format!("the queue has no number {number}: it holds {of}; antiphon queue lists it"),
+        )
+    })
+}
+
+/// Number `number` comes where number `to` is.
+fn moved(queue: &QueueReply, number: usize, to: usize) -> Result<QueueMove, Failure> {
+    let key = numbered(queue, number)?;
+    numbered(queue, to)?;
+    let others = queue.items.iter().filter(|item| item.key != key);
+    let before = others.map(|item| item.key.clone()).nth(to - 1);
+    Ok(QueueMove { key, before })
 }
 
 /// What is meant: a file of this machine is sent to the hub.
@@ -108,4 +135,25 @@ fn files(found: &LibraryReply) -> String {
         text.push_str("The folders are still being read; there may be more in a moment.\n");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use antiphon_api::QueueItem;
+
+    use super::*;
+
+    #[test]
+    fn numbers_are_those_of_the_list() {
+        let item = |key: &str| QueueItem { key: key.into(), ..QueueItem::default() };
+        let queue = QueueReply { items: ["a", "b", "c"].map(item).into(), ..QueueReply::default() };
+        let place = |number, to| moved(&queue, number, to).map(|moved| (moved.key, moved.before)).ok();
+        let before = |key: &str, before: Option<&str>| Some((key.to_owned(), before.map(str::to_owned)));
+        assert_eq!(place(3, 1), before("c", Some("a")));
+        assert_eq!(place(1, 2), before("a", Some("c")));
+        assert_eq!(place(1, 3), before("a", None));
+        assert_eq!(place(2, 2), before("b", Some("c")));
+        assert_eq!((place(0, 1), place(1, 4), place(4, 1)), (None, None, None));
+        assert!(numbered(&queue, 4).is_err_and(|error| error.message.contains("holds 3")));
+    }
 }

@@ -189,6 +189,9 @@ fn hub_line(hub: &HubStatus) -> String {
 
 fn programme_line(programme: &ProgrammeStatus) -> String {
     let mut title = shortened(&programme.title, 48);
+    if let Some(on_air) = &programme.on_air {
+        title = format!("{} on {title}", shortened(on_air, 48));
+    }
     if let Some(track) = programme.track {
         title = format!("{title} ({} of {})", track.number, track.of);
     }

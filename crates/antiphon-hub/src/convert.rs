@@ -29,6 +29,7 @@ pub fn programme(status: TransportStatus) -> ProgrammeStatus {
         duration_s: status.duration.map(seconds),
         track: status.track.map(|track| TrackPlace { number: track.number, of: track.of }),
         missing: status.missing,
+        on_air: status.on_air,
         starved: status.starved,
         held_us: status.held.map(|held| held.as_ns() / 1_000),
     }
@@ -143,7 +144,7 @@ pub fn track(
 }
 
 /// A title as it is shown: of a length that fits, and without what would steer a terminal.
-fn shown(title: &str) -> String {
+pub fn shown(title: &str) -> String {
     title.chars().filter(|c| !c.is_control()).take(200).collect()
 }
 

@@ -519,7 +519,9 @@ fn a_browser_over_https_is_sealed_and_its_page_is_of_the_encrypted_hub_alone() {
     let (stream, at) = encrypted(&house);
     let made = house.client().make_join_code(&JoinCodeRequest { valid_s: 60, address: None }).unwrap();
     assert_eq!(made.https_url.unwrap(), format!("https://{at}/j#{}", made.code));
-    assert_eq!(made.fingerprint.as_deref(), house.hub.https().map(|(_, fingerprint)| fingerprint));
+    let told = house.client().me().unwrap().https.map(|https| (https.port, https.fingerprint));
+    assert_eq!(told.as_ref().map(|(port, fingerprint)| (*port, fingerprint.as_str())), house.hub.https());
+    assert_eq!(made.fingerprint, told.map(|(_, fingerprint)| fingerprint));
     let socket = upgraded(stream, "wss", at, "/browser", Some(&format!("https://{at}"))).unwrap();
     let page = Page::join_on(socket, Some(&made.code), 1, hello("phone", &[Codec::Opus])).unwrap();
     let shown = house.speaker("phone").unwrap();

@@ -229,7 +229,7 @@ fn what_is_asked_for_reaches_the_services_and_nothing_else_does() {
             "PATCH /api/v1/queue",
             "{\"repeat\":true}",
             200,
-            "QueuePatch { current: None, repeat: Some(true), shuffle: None, playing: None }",
+            "QueuePatch { current: None, repeat: Some(true), shuffle: None, playing: None, moved: None }",
         ),
         ("DELETE /api/v1/queue", "", 200, "remove None"),
         ("DELETE /api/v1/queue/7", "", 200, "remove Some(\"7\")"),

@@ -23,6 +23,8 @@ export interface HubStatus {
 export interface ProgrammeStatus {
   state: ProgrammeState;
   title: string;
+  /** Of a station: what it says that it plays. */
+  on_air?: string;
   position_s: number;
   duration_s: number | null;
   track?: { number: number; of: number };
@@ -127,6 +129,8 @@ export interface Me {
   this_machine: boolean;
   hub: string;
   version: string;
+  /** Where the encrypted page is, and its certificate's SHA-256. */
+  https?: { port: number; fingerprint: string };
 }
 
 export interface Queue {

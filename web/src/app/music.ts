@@ -12,7 +12,8 @@ export interface Playing {
 export function current(status: Status | null, queue: Queue | null): Playing {
   const title = status?.programme.title ?? "";
   const item = queue?.items.find((item) => item.key === queue.current);
-  if (!item || !queue?.playing) return { ...parted(title), cover: null };
+  const said = status?.programme.on_air;
+  if (!item || !queue?.playing) return said ? { title: said, artist: title, cover: null } : { ...parted(title), cover: null };
   const cover = item.library && item.art !== false ? artOf(item.library) : null;
   // A station's name is less than what it plays; what a station played last is not what a file after it is called.
   if (queue.on_air && item.from === "url") return { title: queue.on_air, artist: item.title, cover };

@@ -152,5 +152,7 @@ test("what plays is the queue's only while the hub's own player is at work", () 
   // What the station before played.
   expect(current(status, { ...queue, on_air: "Aria" }).title).toBe("Song");
   status.programme.title = "Who - Song - live";
+  const tuned = { ...status, programme: { ...status.programme, title: "Radio", on_air: "Who - Aria" } };
+  expect(current(tuned, null)).toEqual({ title: "Who - Aria", artist: "Radio", cover: null });
   expect(current(status, null)).toEqual({ title: "Song - live", artist: "Who", cover: null });
 });

@@ -47,6 +47,7 @@ use crate::access::{ACCESS_COOKIE, AccessRole};
     crate::Problem,
     crate::ProgrammeStatus,
     crate::QueueAdd,
+    crate::QueueMove,
     crate::QueuePatch,
     crate::QueueReply,
     crate::SignalReport,

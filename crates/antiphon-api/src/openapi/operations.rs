@@ -136,7 +136,7 @@ pub const OPERATIONS: &[Operation] = &[
     ask("POST", "/api/v1/library/rescan", Control, None, Accepted, "Read the music folders anew"),
     ask("GET", "/api/v1/queue", Listen, None, Json("QueueReply"), "What the hub plays by itself"),
     ask("POST", "/api/v1/queue", Control, Some("QueueAdd"), Json("QueueReply"), "Put something into the queue"),
-    ask("PATCH", "/api/v1/queue", Control, Some("QueuePatch"), Json("QueueReply"), "Go to something in the queue, begin, stop, repeat, shuffle"),
+    ask("PATCH", "/api/v1/queue", Control, Some("QueuePatch"), Json("QueueReply"), "Go to something in the queue, move something, begin, stop, repeat, shuffle"),
     ask("DELETE", "/api/v1/queue", Control, None, Json("QueueReply"), "Empty the queue"),
     ask("DELETE", "/api/v1/queue/{key}", Control, None, Json("QueueReply"), "Take one thing out of the queue"),
     ask("POST", "/api/v1/uploads", Control, None, Json("UploadReply"), "Give the hub a file of at most 100 MB, which it keeps for an hour").with_query::<UploadQuery>().with_file(),

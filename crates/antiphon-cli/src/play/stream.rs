@@ -91,6 +91,10 @@ pub struct Stream {
     place: ProgrammeStatus,
     /// What is heard.
     heard: SourceInfo,
+    /// What a station said last that it plays.
+    on_air: Option<String>,
+    /// The hub's number of a frame, less the source's: what a hub missed while it was away was read all the same.
+    counted: Frames,
     screen: Screen,
     /// Of a player of somebody's.
     mpris: Option<Mpris>,
@@ -152,6 +156,8 @@ impl Stream {
             turn: None,
             place,
             heard,
+            on_air: None,
+            counted: Frames(0),
             screen,
             mpris,
             leader: None,
@@ -230,7 +236,7 @@ impl Stream {
             }
             self.look_at_lateness()?;
             let hungry = self.feed()?;
-            self.tell_news();
+            self.tell_news()?;
             let notice = self.link.poll(if hungry { HURRY } else { PATIENCE })?;
             match notice.map(|notice| self.heed(notice)).transpose()?.flatten() {
                 Some(End::Played) if self.turn.is_some() => self.begin_turn()?,
@@ -275,7 +281,7 @@ impl Stream {
     }
 
     /// Shows what the source has to tell.
-    fn tell_news(&mut self) {
+    fn tell_news(&mut self) -> Result<(), Failure> {
         while let Some(news) = self.source.news() {
             match news {
                 News::Title(title) => {
@@ -283,10 +289,20 @@ impl Stream {
                     if let Some(leader) = &mut self.leader {
                         leader.on_air(&title);
                     }
+                    self.on_air = Some(title);
+                    self.tell_on_air()?;
                 }
                 News::Remark(line) => self.screen.remark(&line),
             }
         }
+        Ok(())
+    }
+
+    /// The hub shows it when it is heard.
+    fn tell_on_air(&mut self) -> Result<(), Failure> {
+        let Some(title) = &self.on_air else { return Ok(()) };
+        let from = self.source.position() + self.counted;
+        Ok(self.link.on_air(title, from.0.max(0))?)
     }
 
     fn end(&mut self) -> Result<(), Failure> {
@@ -554,6 +570,8 @@ impl Stream {
                 *first_frame = begin.0;
             }
             self.link = self.client.source(&self.open)?;
+            self.counted = begin - self.source.position();
+            self.tell_on_air()?;
         }
         if self.place.state == ProgrammeState::Paused {
             self.pause_new_programme()?;

@@ -76,6 +76,9 @@ fn a_station_is_heard_on_two_speakers_before_and_after_its_server_hangs_up() {
             house.start("play.log", &["play", &server.url("/live"), "--left", "a", "--right", "b"]);
         let heard = || house.client().status().is_ok_and(|status| status.programme.position_s > 11.5);
         eventually("eleven seconds are heard", heard);
+        let status = house.run(&["status"]);
+        let status = String::from_utf8_lossy(&status.stdout);
+        assert!(status.contains("[31mSecond on Radio Test"), "{status}");
         house.order(&["ctl", "stop"]);
         assert_eq!(player.end(), Some(0), "{}", house.said("play.log"));
         speakers.into_iter().for_each(|speaker| assert_eq!(speaker.interrupt(), Some(0)));

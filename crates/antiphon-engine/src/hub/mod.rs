@@ -152,6 +152,8 @@ pub struct TransportStatus {
     pub duration: Option<Frames>,
     /// The programme's title.
     pub title: String,
+    /// What a station says that it plays.
+    pub on_air: Option<String>,
     /// Hub time at which the first frame of the current stretch leaves the loudspeakers.
     pub started: Option<Timestamp<HubClock>>,
     /// The track that is heard, of a source that has tracks.

@@ -243,6 +243,14 @@ impl HubEngine {
         }
     }
 
+    /// The source is a station, and says that it plays `title` from a frame on that it will push, or has.
+    pub fn on_air(&mut self, now: Timestamp<HubClock>, first: Frames, title: String) {
+        if let Some(programme) = &mut self.programme {
+            let heard = programme.position(now);
+            programme.tracks.say(first, title, heard);
+        }
+    }
+
     /// After a seek the source goes on at `position`: what it said of tracks behind is void.
     pub fn resume_source(&mut self, position: Frames) {
         if let Some(programme) = &mut self.programme {
@@ -267,6 +275,7 @@ impl HubEngine {
                 position: Frames(0),
                 duration: None,
                 title: String::new(),
+                on_air: None,
                 started: None,
                 track: None,
                 missing: Vec::new(),
@@ -294,6 +303,7 @@ impl HubEngine {
             position: (position - first).max(Frames(0)),
             duration,
             title: title.clone(),
+            on_air: programme.tracks.on_air(position).map(str::to_owned),
             started,
             track: programme.tracks.at(position).cloned(),
             missing: programme.missing.clone(),

@@ -27,6 +27,8 @@ pub struct Track {
 #[derive(Debug, Default)]
 pub(super) struct Tracks {
     list: VecDeque<Track>,
+    /// What a station says that it plays, each with the frame from which on that is heard.
+    said: VecDeque<(Frames, String)>,
 }
 
 impl Tracks {
@@ -41,10 +43,33 @@ impl Tracks {
         self.list.push_back(track);
     }
 
-    /// Forgets tracks that begin at `first` or later.
+    /// Forgets tracks that begin at `first` or later, and what was said of frames from there on.
     pub fn cut(&mut self, first: Frames) {
         let kept = self.list.iter().take_while(|track| track.first < first).count();
         self.list.truncate(kept);
+        self.cut_said(first);
+    }
+
+    /// From frame `first` on a station plays `title`; frame `heard` is heard.
+    pub fn say(&mut self, first: Frames, title: String, heard: Frames) {
+        self.cut_said(first);
+        while self.said.get(1).is_some_and(|(next, _)| *next <= heard) {
+            self.said.pop_front();
+        }
+        self.said.truncate(MOST - 1);
+        self.said.push_back((first, title));
+    }
+
+    fn cut_said(&mut self, first: Frames) {
+        let kept = self.said.iter().take_while(|(from, _)| *from < first).count();
+        self.said.truncate(kept);
+    }
+
+    /// What a station said of frame `heard`: nothing that it said before the track began.
+    pub fn on_air(&self, heard: Frames) -> Option<&str> {
+        let since = self.at(heard).map_or(Frames(0), |track| track.first);
+        let said = self.said.iter().rev().find(|(from, _)| *from <= heard)?;
+        (said.0 >= since).then_some(said.1.as_str())
     }
 
     /// The track that frame `heard` is of.
@@ -63,6 +88,7 @@ impl Tracks {
             duration: None,
         };
         self.list = [track].into();
+        self.said.clear();
     }
 }
 
@@ -103,6 +129,25 @@ mod tests {
         tracks.cut(Frames(500));
         tracks.begin(track(2, 1_001), Frames(600));
         assert_eq!((tracks.list.len(), heard(&tracks, 1_000), heard(&tracks, 1_001)), (2, Some(1), Some(2)));
+    }
+
+    #[test]
+    fn what_a_station_says_is_of_what_is_heard_and_of_its_own_track() {
+        let mut tracks = Tracks::default();
+        tracks.say(Frames(100), "first".into(), Frames(0));
+        tracks.say(Frames(900), "second".into(), Frames(150));
+        let said = |tracks: &Tracks, frame| tracks.on_air(Frames(frame)).map(str::to_owned);
+        let at = [99, 100, 899, 900].map(|frame| said(&tracks, frame));
+        assert_eq!(at, [None, Some("first".into()), Some("first".into()), Some("second".into())]);
+        tracks.begin(track(2, 1_000), Frames(900));
+        tracks.begin(track(3, 1_200), Frames(900));
+        tracks.say(Frames(1_050), "third".into(), Frames(900));
+        let at = [1_000, 1_050, 1_199, 1_200].map(|frame| said(&tracks, frame));
+        assert_eq!(at, [None, Some("third".into()), Some("third".into()), None]);
+        (0..10_000).for_each(|n| tracks.say(Frames(1_200 + n), "x".into(), Frames(0)));
+        assert!(tracks.said.len() <= MOST);
+        tracks.skip_to(4, 9);
+        assert_eq!(said(&tracks, 5_000), None);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use antiphon_api::{
     ACCESS_COOKIE, AccessCodeReply, AccessCodeRequest, AccessEntry, AccessList, AccessRole, ErrorBody,
-    ErrorCode, LoginRequest, Me, json,
+    ErrorCode, HttpsDoor, LoginRequest, Me, json,
 };
 use antiphon_base::{Hub, Timestamp};
 use antiphon_net::{Clock, Warp};
@@ -86,6 +86,10 @@ pub async fn me(State(shared): SharedState, Extension(grant): Extension<Grant>) 
         this_machine: grant.this_machine,
         hub: shared.name.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        https: shared
+            .https
+            .clone()
+            .map(|https| HttpsDoor { port: https.port, fingerprint: https.fingerprint }),
     })
 }
 

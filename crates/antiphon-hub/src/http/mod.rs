@@ -45,7 +45,7 @@ use antiphon_base::ClockId;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderValue, header};
-use axum::middleware::{from_fn, from_fn_with_state, map_response};
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, patch, post, put};
 use tokio::sync::{self, Semaphore};
@@ -165,7 +165,7 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .fallback(pages::serve)
         .layer(from_fn_with_state(shared.clone(), guard::no_foreign_page))
         .layer(from_fn(problem::tell_all))
-        .layer(map_response(pages::secured))
+        .layer(from_fn(pages::secured))
         .with_state(shared)
 }
 

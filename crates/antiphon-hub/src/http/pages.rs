@@ -9,13 +9,16 @@ use std::sync::OnceLock;
 
 use antiphon_api::{ErrorBody, ErrorCode};
 use axum::body::{Body, Bytes};
+use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use rust_embed::RustEmbed;
 
 use super::Refused;
+use super::server::{Encrypted, Here};
 
 /// Empty where the page was not built: the program builds without it, and says so when asked for it.
 #[derive(RustEmbed)]
@@ -29,15 +32,20 @@ const POLICY: &str = "default-src 'self'; connect-src 'self' ws: wss:; img-src '
                       media-src 'self' blob: data:; style-src 'self'; script-src 'self'; base-uri 'none'; \
                       form-action 'none'; frame-ancestors 'none'";
 
-/// Headers of every answer. The two cross-origin ones also give pages over HTTPS a clock in steps of 5 us.
-const HEADERS: [(HeaderName, &str); 7] = [
+/// Headers of every answer.
+const HEADERS: [(HeaderName, &str); 5] = [
     (header::CONTENT_SECURITY_POLICY, POLICY),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::REFERRER_POLICY, "no-referrer"),
     (HeaderName::from_static("permissions-policy"), "microphone=(self), camera=(), geolocation=()"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+];
+
+/// Of answers that a browser takes for safe: alone in its process a page has a clock in steps of 5 us. Elsewhere browsers complain of
+/// them in every page's console and do nothing.
+const ISOLATION: [(HeaderName, &str); 2] = [
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
     (HeaderName::from_static("cross-origin-embedder-policy"), "require-corp"),
-    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
 ];
 
 /// Names of files in `assets/` carry a hash of what is in them: they never change.
@@ -55,12 +63,21 @@ struct Page {
     caching: &'static str,
 }
 
-/// Adds the [`HEADERS`] to an answer.
-pub async fn secured(mut response: Response) -> Response {
-    for (name, value) in HEADERS {
+/// Adds the [`HEADERS`] to an answer, and where they help [`ISOLATION`].
+pub async fn secured(request: Request, next: Next) -> Response {
+    let is_safe = is_safe(&request);
+    let mut response = next.run(request).await;
+    let isolation = ISOLATION.into_iter().filter(|_| is_safe);
+    for (name, value) in HEADERS.into_iter().chain(isolation) {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
     response
+}
+
+/// Whether browsers take the connection for safe: an encrypted one, or one inside this machine.
+fn is_safe(request: &Request) -> bool {
+    let Encrypted(encrypted) = request.extensions().get().copied().unwrap_or(Encrypted(false));
+    encrypted || request.extensions().get().is_some_and(|Here(here)| here.ip().to_canonical().is_loopback())
 }
 
 /// Any address that is nothing else's.
@@ -171,6 +188,18 @@ mod tests {
 
     fn asking(headers: &[(HeaderName, &str)]) -> HeaderMap {
         headers.iter().map(|(name, value)| (name.clone(), HeaderValue::from_str(value).unwrap())).collect()
+    }
+
+    #[test]
+    fn a_page_is_alone_in_its_process_where_browsers_take_the_connection_for_safe() {
+        let asked = |encrypted, here: &str| {
+            let mut request = Request::new(Body::empty());
+            request.extensions_mut().insert(Encrypted(encrypted));
+            request.extensions_mut().insert(Here(here.parse().unwrap()));
+            is_safe(&request)
+        };
+        assert!(asked(true, "192.168.1.2:7756") && asked(false, "127.0.0.1:7755"));
+        assert!(asked(false, "[::ffff:127.0.0.1]:7755") && !asked(false, "192.168.1.2:7755"));
     }
 
     #[test]

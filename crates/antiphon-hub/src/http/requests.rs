@@ -1,8 +1,9 @@
 //! Requests that are answered once.
 
 use antiphon_api::{
-    AccessRole, ErrorBody, ErrorCode, Health, HubStatus, LatencyRequest, PairingCodeReply, ProgrammeStatus,
-    STATUS_SCHEMA, SpeakerPatch, SpeakerStatus, Status, TransportRequest, json,
+    AccessRole, ErrorBody, ErrorCode, Health, HubStatus, LatencyRequest, PairingCodeReply, ProgrammeState,
+    ProgrammeStatus, QueuePatch, STATUS_SCHEMA, SpeakerPatch, SpeakerStatus, Status, TransportAction,
+    TransportRequest, json,
 };
 use antiphon_base::Span;
 use axum::body::Bytes;
@@ -21,6 +22,10 @@ type Answer<T> = Result<Json<T>, Refused>;
 
 /// The engine takes an errand in microseconds; after this it does not run.
 const ALIVE: Duration = Duration::from_secs(2);
+
+/// How often the programme is looked at until a queue that was asked to has begun: two seconds, in which a station answers.
+const BEGIN_LOOK: Duration = Duration::from_millis(40);
+const BEGIN_LOOKS: usize = 50;
 
 /// `GET /healthz`: also of the media thread, for whoever would start the hub anew.
 pub async fn health(State(shared): SharedState) -> Answer<Health> {
@@ -57,7 +62,31 @@ pub async fn look(shared: &Shared) -> Result<Status, Stalled> {
 /// `POST /api/v1/transport`
 pub async fn transport(State(shared): SharedState, body: Bytes) -> Answer<ProgrammeStatus> {
     let request: TransportRequest = json::read("the transport request", &body)?;
-    Ok(Json(shared.media.ask(move |core| core.transport(&request)).await??))
+    let goes_on = matches!(request.action, TransportAction::Resume | TransportAction::Toggle);
+    let done = shared.media.ask(move |core| core.transport(&request)).await?;
+    match done {
+        Err(nothing) if goes_on && nothing.code == ErrorCode::Conflict => {
+            Ok(Json(play_queue(&shared).await.ok_or(nothing)?))
+        }
+        done => Ok(Json(done?)),
+    }
+}
+
+/// Where nothing plays and something is queued, who says "play" means that: the programme once it has begun, or `None`.
+async fn play_queue(shared: &Shared) -> Option<ProgrammeStatus> {
+    let begin = QueuePatch { playing: Some(true), ..QueuePatch::default() };
+    let queue = shared.desk.ask(move |services| services.change(&begin)).await.ok()?;
+    if queue.items.is_empty() {
+        return None;
+    }
+    for _ in 0..BEGIN_LOOKS {
+        let programme = shared.media.ask(|core| core.programme()).await.ok()?;
+        if !matches!(programme.state, ProgrammeState::Idle | ProgrammeState::Ended) {
+            return Some(programme);
+        }
+        tokio::time::sleep(BEGIN_LOOK).await;
+    }
+    None
 }
 
 /// `PATCH /api/v1/speakers/{name}`

@@ -163,6 +163,10 @@ impl Link {
                     let track = convert::track(number, of, &title, first_frame, duration_frames)?;
                     shared.media.tell(move |core| core.source_track(link, track)).map_err(stalled)?;
                 }
+                SourceCommand::OnAir { title, first_frame } => {
+                    let (first, title) = (convert::first_frame(first_frame)?, convert::shown(&title));
+                    shared.media.tell(move |core| core.source_on_air(link, first, title)).map_err(stalled)?;
+                }
                 SourceCommand::End => {
                     shared.media.tell(move |core| core.finish_source(link)).map_err(stalled)?;
                 }

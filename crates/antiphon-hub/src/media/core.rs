@@ -274,6 +274,13 @@ impl Core {
         }
     }
 
+    /// The source behind `link` is a station that plays `title` from frame `first` on.
+    pub fn source_on_air(&mut self, link: u64, first: Frames, title: String) {
+        if self.source.as_ref().is_some_and(|seat| seat.link == link && seat.counts_alike()) {
+            self.engine.on_air(self.clock.now(), first, title);
+        }
+    }
+
     /// The source behind `link` has sent all.
     pub fn finish_source(&mut self, link: u64) {
         // Between a seek and its answer the player speaks of a place that is void.

@@ -66,15 +66,18 @@ impl Now {
         self.info.seekable
     }
 
-    /// Title, artist, album, length and name of the track.
+    /// Title, artist, album, length and name of the track. A station's is the title of what it says that it plays, and its own
+    /// name the album's.
     pub fn metadata(&self) -> HashMap<&'static str, OwnedVariant> {
         let info = &self.info;
+        let on_air = self.programme.on_air.clone();
+        let station = on_air.is_some().then(|| info.title_or_name());
         let values: [(&'static str, Option<Variant<'static>>); 5] = [
             ("mpris:trackid", Some(self.track_id().into())),
             ("mpris:length", self.programme.duration_s.map(|s| micros(s).into())),
-            ("xesam:title", Some(info.title_or_name().into())),
+            ("xesam:title", Some(on_air.unwrap_or_else(|| info.title_or_name()).into())),
             ("xesam:artist", info.artist.clone().map(|artist| vec![artist].into())),
-            ("xesam:album", info.album.clone().map(Variant::from)),
+            ("xesam:album", station.or(info.album.clone()).map(Variant::from)),
         ];
         let owned =
             |(key, value): (&'static str, Option<Variant<'static>>)| Some((key, value?.try_into().ok()?));

@@ -94,6 +94,26 @@ impl Queue {
         true
     }
 
+    /// Puts `key` before `before`, or at the end; whether both were there. What is played at random keeps its turn.
+    pub fn put(&mut self, key: u64, before: Option<u64>) -> bool {
+        let place = |items: &[Item], key| items.iter().position(|item| item.key == key);
+        let (Some(from), true) =
+            (place(&self.items, key), before.is_none_or(|before| self.item(before).is_some()))
+        else {
+            return false;
+        };
+        if before == Some(key) {
+            return true;
+        }
+        let item = self.items.remove(from);
+        let to = before.and_then(|before| place(&self.items, before)).unwrap_or(self.items.len());
+        self.items.insert(to, item);
+        if !self.shuffle {
+            self.order = self.items.iter().map(|item| item.key).collect();
+        }
+        true
+    }
+
     pub fn clear(&mut self) {
         self.items.clear();
         self.order.clear();
@@ -207,6 +227,21 @@ mod tests {
         assert_eq!(names(&queue), "axybc");
         assert_eq!((queue.after(1), queue.after(first + 1)), (Some(first), Some(2)));
         assert_eq!((queue.number(2), queue.rest(2)), (4, 1));
+    }
+
+    #[test]
+    fn what_is_moved_is_played_in_its_new_place_unless_places_are_drawn() {
+        let (mut queue, mut rng) = queue(&["a", "b", "c", "d"]);
+        queue.current = Some(2);
+        assert!(queue.put(4, Some(1)) && queue.put(2, None) && queue.put(3, Some(3)));
+        assert_eq!((names(&queue).as_str(), queue.after(3), queue.after(2)), ("dacb", Some(2), None));
+        assert!(!queue.put(9, None) && !queue.put(1, Some(9)));
+        assert_eq!(names(&queue), "dacb");
+        queue.set_shuffle(true, &mut rng);
+        let turns = |queue: &Queue| [1, 2, 3, 4].map(|key| queue.number(key));
+        let before = turns(&queue);
+        assert!(queue.put(1, None));
+        assert_eq!((names(&queue).as_str(), turns(&queue)), ("dcba", before));
     }
 
     #[test]

@@ -125,6 +125,11 @@ impl Desk {
         {
             let mut state = self.lock();
             let key = patch.current.as_deref().map(|key| state.key(key)).transpose()?;
+            if let Some(moved) = &patch.moved {
+                let before = moved.before.as_deref().map(|key| state.key(key)).transpose()?;
+                let key = state.key(&moved.key)?;
+                state.queue.put(key, before);
+            }
             if let Some(repeat) = patch.repeat {
                 state.queue.repeat = repeat;
             }
