@@ -44,6 +44,7 @@ test-page:
 	scripts/check_dist.sh
 	$(BUILT)
 	node web/tests/e2e/e2e.mjs --antiphon "$(DEBUG)/antiphon"
+	node web/tests/e2e/house.mjs --antiphon "$(DEBUG)/antiphon"
 
 # Long runs marked #[ignore], optimised: minutes.
 test-slow: setup

@@ -12,6 +12,8 @@ const types = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", "
 const csp =
   "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data: blob:; media-src 'self' blob: data:; style-src 'self'; script-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
+/** Where the encrypted page is said to be, and its certificate. */
+const HTTPS = { port: 7756, fingerprint: Array.from({ length: 32 }, (_, n) => (n * 7 + 16).toString(16).toUpperCase()).join(":") };
 const NAMES = ["desk", "shelf", "kitchen", "Anna's phone", "bedroom", "bath", "hall", "workshop", "garden", "attic"];
 
 function speaker(n, options) {
@@ -163,7 +165,7 @@ export function start(port, options = {}) {
     if (path === "queue" && method === "PATCH") { Object.assign(queue, body); return ok(queue); }
     if (part === "queue" && method === "DELETE") { queue = { ...queue, items: path === "queue" ? [] : queue.items.filter((item) => item.key !== path.split("/")[1]) }; return ok(queue); }
     switch (`${method} ${part}`) {
-      case "GET me": return ok({ role, this_machine: role === "admin", hub: "house", version: "0.1.0" });
+      case "GET me": return ok({ role, this_machine: role === "admin", hub: "house", version: "0.1.0", https: HTTPS });
       case "POST login": if (body.code !== "123456") return refuse(403, "that code is wrong; 2 tries are left"); role = "control"; return { code: 204 };
       case "GET status": return ok(status);
       case "GET queue": return ok(queue);
@@ -172,7 +174,7 @@ export function start(port, options = {}) {
       case "GET access": return ok({ access: [{ id: "a1", name: "Anna's phone", role: "control", since: 1, used_s: 240, is_me: false }, { id: "a2", name: "Tablet in the kitchen", role: "listen", since: 1, used_s: null, is_me: false }] });
       case "POST access": return ok({ code: "604718", role: body.role, expires_s: 600, url: "http://192.168.1.20:7755/", pairs: true });
       case "GET join-codes": return ok({ codes: [{ id: "c1", expires_in_s: 40_000, speakers: ["Anna's phone"] }] });
-      case "POST join-codes": return ok({ id: "c2", code: "K7QX2M4A9T", url: "http://192.168.1.20:7755/j#K7QX2M4A9T", https_url: "https://192.168.1.20:7756/j#K7QX2M4A9T", fingerprint: Array.from({ length: 32 }, (_, n) => (n * 7 + 16).toString(16).toUpperCase()).join(":"), expires_in_s: 43_200 });
+      case "POST join-codes": return ok({ id: "c2", code: "K7QX2M4A9T", url: "http://192.168.1.20:7755/j#K7QX2M4A9T", https_url: `https://192.168.1.20:${HTTPS.port}/j#K7QX2M4A9T`, fingerprint: HTTPS.fingerprint, expires_in_s: 43_200 });
       case "POST pairing-code": return ok({ code: "482913", expires_s: 600 });
       case "PUT latency": status.hub.latency_us = body.latency_us; tell({ type: "status", status }); return ok(body);
       case "DELETE calibration": status.speakers.forEach((one) => { one.calibration = null; }); tell({ type: "status", status }); return ok({ speakers: [] });

@@ -102,7 +102,6 @@ async function refused(page, _hub, fault) {
 
 async function insecure(page, _hub, fault) {
   if ((await page.getByText("This device's microphone").count()) > 0) fault("a microphone is offered that the browser does not give");
-  await press(page, "Where is it?");
   const href = await page.getByRole("link", { name: "Open the encrypted page" }).getAttribute("href");
   if (href !== "https://hub.test:7756/#/calibrate") fault(`the encrypted page is said to be ${href}`);
   await page.getByText(/^10:17:1E/).waitFor();
