@@ -22,7 +22,8 @@ pub fn run(args: SpeakerArgs) -> Result<Exit, Failure> {
     }
     let config = config(args)?;
     let stop = signals::stop_flag()?;
-    service::ready(&format!("{} looks for its hub", config.name));
+    // It goes on looking for its hub for as long as it takes: what it does then is told by the hub.
+    service::ready(&format!("speaker {}; antiphon status tells how it plays", config.name));
     match antiphon_speaker::run(config, stop) {
         Ok(()) => Ok(Exit::Ok),
         Err(error @ AgentError::Refused(_)) => Err(Failure::new(Exit::NotPermitted, error.to_string())),
