@@ -30,8 +30,10 @@ try {
   const page = await lab.page(undefined, "A", { width: 320, height: 640 });
   const picture = (name) => given.screenshots && page.screenshot({ path: join(given.screenshots, `${name}.png`), fullPage: true });
   await refusesAWrongCode(page, picture);
+  if (hub.ask) await refusesAnExpiredCode(page);
   await playsItsSide(page, picture);
   if (hub.ask) await playsOpus();
+  await survivesAPause(page);
   await survivesARestart(page);
   await leaves(page);
 } finally {
@@ -48,6 +50,20 @@ async function refusesAWrongCode(page, picture) {
   assert.match(await sentence.innerText(), /This code is not valid/);
   await picture("join-wrong-code");
   passed("a wrong code is refused in a plain sentence");
+}
+
+async function refusesAnExpiredCode(page) {
+  const valid_s = 1;
+  const asked = { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ valid_s }) };
+  const { code } = await (await fetch(`${hub.origin}/api/v1/join-codes`, asked)).json();
+  await sleep(1e3 * valid_s + 1_100);
+  await page.goto("about:blank");
+  await page.goto(`${hub.origin}/j#${code}`);
+  await page.click(".side.left");
+  const sentence = page.locator("[role=alert]");
+  await sentence.waitFor({ state: "visible", timeout: 10_000 });
+  assert.match(await sentence.innerText(), /expired/);
+  passed("so is one that has expired");
 }
 
 async function playsItsSide(page, picture) {
@@ -104,6 +120,19 @@ async function playsOpus() {
   assert.ok(after.report.packets.received > speakers[0].report.packets.received + 100, "packets are decoded");
   await recording.stop();
   passed("the same in Opus");
+}
+
+/** What a phone does to a page that nobody looks at: no timer, no message. */
+async function survivesAPause(page) {
+  const browser = await page.context().newCDPSession(page);
+  const stand = (state) => browser.send("Page.setWebLifecycleState", { state });
+  await stand("frozen");
+  await sleep(4_000);
+  await stand("active");
+  const recording = lab.record();
+  await heardLike(right, recording);
+  await recording.stop();
+  passed("a page that was stopped for 4 s plays on");
 }
 
 async function survivesARestart(page) {
