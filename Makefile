@@ -7,6 +7,7 @@
 #   make rig-alsa  two channels of one sound card, and two cards, in a kernel that has them  (ARGS=--short)
 #   make rig-short  a few of its scenarios, in their short form
 #   make test-web  the page and the browser speaker: engine, types, the committed build, a real Chromium
+#   make test-engines  the browser speaker in Firefox and in WebKit, which it installs
 #   make bench-browser  two Chromiums as speakers on two sinks of one sound server  (ARGS="--seconds 30")
 #   make bench-peers  Antiphon and Snapcast on two sinks of one sound server, both columns  (ARGS="--starts 2")
 #   make bench    the figures of docs/figures.md, measured on this machine       (minutes)
@@ -18,7 +19,7 @@ CARGO ?= cargo
 DEBUG = $${CARGO_TARGET_DIR:-target}/debug
 BUILT = $(CARGO) build --locked --quiet --workspace --bins --examples
 
-.PHONY: demo test test-page test-web test-slow cross-check check fmt bench bench-browser bench-peers rig rig-alsa rig-short setup
+.PHONY: demo test test-page test-web test-engines test-slow cross-check check fmt bench bench-browser bench-peers rig rig-alsa rig-short setup
 
 demo: setup
 	$(CARGO) run --locked --release --package antiphon-cli --bin antiphon -- demo $(ARGS)
@@ -45,6 +46,13 @@ test-page:
 	$(BUILT)
 	node web/tests/e2e/e2e.mjs --antiphon "$(DEBUG)/antiphon"
 	node web/tests/e2e/house.mjs --antiphon "$(DEBUG)/antiphon"
+
+test-engines: setup
+	@scripts/setup.sh web
+	@scripts/setup.sh engines
+	cd web && npm ci --silent
+	$(BUILT)
+	node --experimental-websocket web/tests/e2e/others.mjs --antiphon "$(DEBUG)/antiphon"
 
 # Long runs marked #[ignore], optimised: minutes.
 test-slow: setup

@@ -5,13 +5,14 @@ A PulseAudio of its own has one null sink of four channels; each of two headless
 bench_peers.py), so samples decide and not what a page says of itself. Measured: from the tap to the first sound; how far
 apart the two are, before and after `antiphon calibrate` by a microphone that hears both sinks (what a browser hides of its output is
 calibrated, not guessed); and gaps while the pages' main threads stand still for 200 ms at a time. Then the same of one browser
-beside a speaker of this machine.
+beside a speaker of this machine: Chromium, and those of other makes that are installed (`make test-engines` does that).
 
 Windows near a standstill of the machine, as `antiphon witness` saw it, and near a gap in what a browser sounds (it got no
 processor, and its output begins anew behind) are left out of "undisturbed"; all are printed too.
 """
 
 import argparse
+import functools
 import gzip
 import json
 import os
@@ -33,6 +34,8 @@ FRAME = 16
 # out in as long again. Where its place is changed alone, it goes there at once.
 SETTLE_S = 25.0
 RESETTLE_S = 10.0
+NAMES = {"chromium": "Chromium", "firefox": "Firefox", "webkit": "WebKitGTK"}
+PROGRAMS = {"chromium": "chromium", "firefox": "firefox-esr", "webkit": "WebKitWebDriver"}
 # Of a calibration.
 TRIES = 3
 # After a gap of the sound server's own making (a browser that got no processor) an output has to be found anew.
@@ -47,7 +50,7 @@ class Pages:
 
     def __init__(self, server, url, wanted):
         script = Path(__file__).parent.parent / "web/tests/e2e/drive.mjs"
-        words = ["node", script, url, *wanted]
+        words = ["node", "--experimental-websocket", script, url, *wanted]
         self.child = server.spawn("pages", words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.answer()
 
@@ -200,8 +203,8 @@ def two_browsers(bench, seconds, stood):
     return out
 
 
-def beside_native(bench, seconds, stood):
-    bench.start(2 * seconds + 180, ["left:A"])
+def beside_native(bench, seconds, stood, engine="chromium"):
+    bench.start(2 * seconds + 180, [f"left:A:{engine}"])
     bench.server.spawn("right", [bench.program, "speaker", "--name", "right", "--output", "pulse:B"])
     bench.pages.ask("tap", 0)
     names = ("--left", "left", "--right", "right")
@@ -236,15 +239,16 @@ def show(out, beside, stood):
     line("underruns that the pages counted meanwhile", str(out["underruns"]))
     for text in out["shown"]:
         line("a page", text)
-    print("\nA browser and a speaker of this machine:")
-    show_apart(beside, line)
+    for engine, found in beside.items():
+        print(f"\n{NAMES[engine]} and a speaker of this machine:")
+        show_apart(found, line)
     line("standstills of the machine in all", str(len(stood)))
     if os.environ.get("ANTIPHON_BENCH_VERBOSE"):
-        print(json.dumps([out["reports"], beside["reports"]], indent=1))
+        print(json.dumps([out["reports"], *(found["reports"] for found in beside.values())], indent=1))
 
 
 def measured(work, programs, seconds):
-    """Of two browsers, of one beside a native speaker, and when the machine stood still."""
+    """Of two browsers, of one of each make beside a native speaker, and when the machine stood still."""
     log = work / "witness.jsonl"
     stood = lambda: bench_peers.stalls(log)
 
@@ -258,7 +262,11 @@ def measured(work, programs, seconds):
         finally:
             bench.server.end()
 
-    (out, beside), all_stalls = with_witness(work, programs, lambda: (one("two", two_browsers), one("beside", beside_native)))
+    def all_of_them():
+        out = one("two", two_browsers)
+        return out, {name: one(name, functools.partial(beside_native, engine=name)) for name in NAMES if shutil.which(PROGRAMS[name])}
+
+    (out, beside), all_stalls = with_witness(work, programs, all_of_them)
     return out, beside, all_stalls
 
 
@@ -282,7 +290,10 @@ def rows(bench):
         apart(f"two browsers, {SETTLE_S:.0f} s after the start, {seconds} s", out["before"], 5.0, command),
         apart(f"two browsers after `antiphon calibrate` by a simulated microphone, {seconds} s", out["after"], 1.0, command, out["calibrated"]),
         row("ten standstills of 200 ms of the pages' main threads", "no gap", f"{torn} gaps", verdict(torn == 0), command, f"underruns that the pages counted: {out['underruns']}"),
-        apart(f"a browser beside a native speaker after `antiphon calibrate` by a simulated microphone, {seconds} s", beside["after"], 2.0, command, beside["calibrated"]),
+        *(
+            apart(f"{NAMES[name]} beside a native speaker after `antiphon calibrate` by a simulated microphone, {seconds} s", found["after"], 2.0, command, found["calibrated"])
+            for name, found in beside.items()
+        ),
     ]
 
 

@@ -4,6 +4,7 @@
 # Rust itself is assumed. On Debian and Ubuntu packages come through apt when this runs as root or
 # with a sudo that asks nothing; otherwise it ends with one line that says what to install.
 # `setup.sh web` installs what building and testing the page needs: Node.js, a browser, a sound server.
+# `setup.sh engines` installs the browsers of other makes.
 # `setup.sh peers` installs what `make bench-peers` compares with.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -49,6 +50,13 @@ if [ "${1:-}" = web ]; then
     command -v chromium >/dev/null || missing+=(chromium)
     command -v pulseaudio >/dev/null || missing+=(pulseaudio)
     command -v parec >/dev/null || missing+=(pulseaudio-utils)
+fi
+if [ "${1:-}" = engines ]; then
+    command -v firefox-esr >/dev/null || missing+=(firefox-esr)
+    command -v WebKitWebDriver >/dev/null || missing+=(webkit2gtk-driver)
+    command -v Xvfb >/dev/null || missing+=(xvfb)
+    # What WebKit sounds by.
+    compgen -G '/usr/lib/*/gstreamer-1.0/libgstpulseaudio.so' >/dev/null || missing+=(gstreamer1.0-plugins-good)
 fi
 [ ${#missing[@]} -eq 0 ] && exit 0
 

@@ -156,3 +156,17 @@ test.each<[string, (r: Reading) => Partial<Reading>]>([
   expect(clock.quality().stamped).toBe(false);
   expect(Math.abs(errorUs(clock, context, 23))).toBeLessThan(1_000);
 });
+
+test("stamps that run ahead of time, as WebKit's do, are not believed from the first on, and ask for no latency", () => {
+  const [clock, context] = [new OutputClock(), new Context(0)];
+  const ahead = (r: Reading): Reading => ({ ...r, stampS: r.currentS - 0.003, stampNs: r.nowNs + 1e9 * r.currentS });
+  let readyAt = Infinity;
+  for (let t = 0.01; t < 5; t += 0.05) {
+    run(clock, context, t, 0.05, ahead);
+    expect(clock.quality().latencyS).toBeLessThan(0.15);
+    if (clock.quality().ready) readyAt = Math.min(readyAt, t);
+  }
+  expect(readyAt).toBeLessThan(0.7);
+  expect(clock.quality()).toMatchObject({ stamped: false, jumps: 0 });
+  expect(Math.abs(errorUs(clock, context, 5))).toBeLessThan(1_000);
+});

@@ -89,9 +89,15 @@ const OFF = { ns: 3e6, spreads: 0.8, wandering: 3 };
 const OFF_LONGER = { s: 2, ns: 1.5e6, spreads: 0.3 };
 /** A stamp's age and latency beyond which it is nonsense, s. */
 const OLDEST_STAMP_S = 1;
+/** A stamp tells of what is heard, not of what will be: WebKit's run ahead of time by as long as the context has run. */
+const EARLIEST_STAMP_S = 0.05;
 const LONGEST_LATENCY_S = 2;
-/** So many invalid stamps in a row, and stamps are not asked for any more. */
+/** So many invalid stamps in a row, and stamps are not asked for any more. One of the future counts for more: none at all may be of an
+ *  output that has not begun. */
 const GIVE_UP_AFTER = 20;
+const OF_THE_FUTURE = 3;
+/** What fewer stamps than this have shown is forgotten with them. */
+const TRUSTED_FROM = 20;
 
 export class OutputClock {
   private points: (Point & { stamps: number })[] = [];
@@ -173,8 +179,10 @@ export class OutputClock {
 
   private fromStamp(r: Reading): Point | undefined {
     if (!isPlausible(r)) {
-      this.invalid += 1;
-      if (this.invalid >= GIVE_UP_AFTER) this.valid = 0;
+      this.invalid += isOfTheFuture(r) ? OF_THE_FUTURE : 1;
+      if (this.invalid < GIVE_UP_AFTER) return undefined;
+      if (this.valid < TRUSTED_FROM) this.reset();
+      this.valid = 0;
       return undefined;
     }
     const [x, ns] = [r.stampS as number, r.stampNs as number];
@@ -290,11 +298,13 @@ function weightedLine(points: Weighed[], prior: number, priorSd: number): Omit<L
   return { x, y, slope, levelSd: 1 / Math.sqrt(w), slopeSd: 1 / Math.sqrt(precision) };
 }
 
+const isOfTheFuture = (r: Reading): boolean => (r.stampNs ?? 0) - r.nowNs > EARLIEST_STAMP_S * 1e9;
+
 /** The stated position must be about now, and neither ahead of what is rendered nor absurdly far behind it. */
 function isPlausible(r: Reading): boolean {
   if (r.stampS === undefined || r.stampNs === undefined || !(r.stampS > 0) || !(r.stampNs > 0)) return false;
   const ageS = (r.nowNs - r.stampNs) / 1e9;
-  if (!(Math.abs(ageS) < OLDEST_STAMP_S)) return false;
+  if (isOfTheFuture(r) || !(ageS < OLDEST_STAMP_S)) return false;
   const behindS = r.currentS - (r.stampS + ageS);
   return behindS > -0.1 && behindS < LONGEST_LATENCY_S;
 }

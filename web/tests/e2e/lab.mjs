@@ -102,7 +102,8 @@ export class Lab {
     for (const child of this.children.reverse()) child.kill("SIGTERM");
     await sleep(200);
     for (const child of this.children) child.exitCode ?? child.kill("SIGKILL");
-    rmSync(this.directory, { recursive: true, force: true });
+    // A browser that has just ended may still write there.
+    rmSync(this.directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
   }
 }
 
