@@ -77,8 +77,9 @@ pub enum Refusal {
     },
     /// Clocks run apart: a fixed delay would not hold.
     #[error(
-        "the clocks of {a} and {b} run {ppm:.0} ppm apart, so a fixed delay would be wrong again within seconds: \
-         these speakers do not share a clock; play them through a program that synchronises them"
+        "the clocks of {a} and {b} ran {ppm:.0} ppm apart while they were heard, so a fixed delay would be wrong again \
+         within seconds: let them play for half a minute and measure again; if that stays so, what plays them does \
+         not synchronise them"
     )]
     Drifting {
         /// One speaker.
