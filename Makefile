@@ -17,9 +17,10 @@ CARGO ?= cargo
 
 # Programs and examples as the tests have built them: of one package alone, features would be others, and all compiled again.
 DEBUG = $${CARGO_TARGET_DIR:-target}/debug
+NODE_IS_NEW = node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)'
 BUILT = $(CARGO) build --locked --quiet --workspace --bins --examples
 
-.PHONY: demo test test-page test-web test-engines test-slow cross-check check fmt bench bench-browser bench-peers rig rig-alsa rig-short setup
+.PHONY: demo test test-page test-web test-engines test-others test-slow cross-check check fmt bench bench-browser bench-peers rig rig-alsa rig-short setup
 
 demo: setup
 	$(CARGO) run --locked --release --package antiphon-cli --bin antiphon -- demo $(ARGS)
@@ -34,7 +35,7 @@ test: setup
 # What builds the page needs a newer Node.js than Debian 12 has: there the tests of the page alone are not shown.
 test-web: setup
 	@scripts/setup.sh web
-	@if node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)'; then \
+	@if $(NODE_IS_NEW); then \
 	    $(MAKE) --no-print-directory test-page; \
 	else \
 	    echo "test-web: NOT SHOWN: this is Node.js $$(node --version), and 20.19 or newer is needed"; \
@@ -50,6 +51,13 @@ test-page:
 test-engines: setup
 	@scripts/setup.sh web
 	@scripts/setup.sh engines
+	@if $(NODE_IS_NEW); then \
+	    $(MAKE) --no-print-directory test-others; \
+	else \
+	    echo "test-engines: NOT SHOWN: this is Node.js $$(node --version), and 20.19 or newer is needed"; \
+	fi
+
+test-others:
 	cd web && npm ci --silent
 	$(BUILT)
 	node --experimental-websocket web/tests/e2e/others.mjs --antiphon "$(DEBUG)/antiphon"
