@@ -50,7 +50,8 @@ pub struct DacQuality {
 /// line and raises a [`Doubt`], since a counter that jumps without anybody's having announced it is
 /// as likely wrong as right. While the doubt lasts, the map's stated uncertainty is as large as the
 /// jump. It ends when the claims come back to the old line or by [`reset`](Self::reset), after the
-/// stream was primed anew.
+/// stream was primed anew; and of a small jump when all claims have kept to it for some seconds: a
+/// sound server whose buffer changed.
 #[derive(Debug, Clone)]
 pub struct DacFilter {
     rate: SampleRate,
@@ -58,8 +59,9 @@ pub struct DacFilter {
     /// Drift and its variance from before a reset: it is the same crystal.
     remembered: Option<(f64, f64)>,
     doubt: Option<Doubt>,
-    /// How far the claims left the line in all, ns.
+    /// How far the claims left the line in all, ns, and when last.
     strayed: f64,
+    jumped_at: Option<Timestamp<Local>>,
     stamps: u64,
 }
 
@@ -115,11 +117,14 @@ const JUMP_LASTS: Span = Span::from_ms(80);
 const STALL: Span = Span::from_ms(200);
 /// Claims that come back to within this of the old line were wrong in between, ns.
 const BACK_WITHIN: f64 = 500_000.0;
+/// Claims that left the old line by less than this (ns), and have kept to the new one for so long, are believed.
+const SMALL_JUMP: f64 = 2_000_000.0;
+const BELIEVED_AFTER: Span = Span::from_s(3);
 
 impl DacFilter {
     /// Knows nothing but the nominal rate.
     pub fn new(rate: SampleRate) -> Self {
-        Self { rate, state: None, remembered: None, doubt: None, strayed: 0.0, stamps: 0 }
+        Self { rate, state: None, remembered: None, doubt: None, strayed: 0.0, jumped_at: None, stamps: 0 }
     }
 
     /// The driver says that `frame` was being converted at `at`. Returns a doubt that begins here.
@@ -139,7 +144,11 @@ impl DacFilter {
             let known = matches!(self.doubt, Some(Doubt::Stalled(_)));
             return if stood >= STALL && !known { self.raise(Doubt::Stalled(stood)) } else { None };
         }
-        let jumped_by = state.take(position, at)?;
+        let Some(jumped_by) = state.take(position, at) else {
+            self.believe_small_jump(at);
+            return None;
+        };
+        self.jumped_at = Some(at);
         self.strayed += jumped_by;
         if self.strayed.abs() < BACK_WITHIN {
             self.strayed = 0.0;
@@ -180,6 +189,13 @@ impl DacFilter {
             stamp_sd_us: self.state.as_ref().map_or(0.0, |s| s.stamp_variance.sqrt() / 1e3),
             stamps: self.stamps,
             doubt: self.doubt,
+        }
+    }
+
+    fn believe_small_jump(&mut self, at: Timestamp<Local>) {
+        let has_held = self.jumped_at.is_some_and(|since| at.saturating_since(since) >= BELIEVED_AFTER);
+        if has_held && self.strayed.abs() < SMALL_JUMP && matches!(self.doubt, Some(Doubt::Jumped(_))) {
+            (self.doubt, self.strayed) = (None, 0.0);
         }
     }
 
@@ -387,6 +403,20 @@ mod tests {
         card.run(Span::from_ms(200));
         assert!(card.error().abs() < Span::from_us(15), "{:?}", card.error());
         assert!((card.filter.quality().skew.0 - 50.0).abs() < 2.0, "the same crystal");
+    }
+
+    #[test]
+    fn a_small_jump_is_believed_when_claims_have_kept_to_it_for_three_seconds_and_a_large_one_is_not() {
+        for (stood, is_believed) in [(Span::from_us(1_200), true), (Span::from_ms(40), false)] {
+            let mut card = Card::new();
+            card.run(Span::from_s(5));
+            card.stood = stood;
+            assert_eq!(card.run(Span::from_s(2)).len(), 1);
+            assert!(card.filter.doubt().is_some() && card.filter.map().unwrap().offset_sd_ns > 1e6);
+            assert!(card.run(Span::from_s(8)).is_empty());
+            assert_eq!(card.filter.doubt().is_none(), is_believed, "{stood:?}");
+            assert_eq!(card.filter.quality().offset_sd_us < 100.0, is_believed, "{stood:?}");
+        }
     }
 
     #[test]
