@@ -17,8 +17,16 @@ CARGO ?= cargo
 
 # Programs and examples as the tests have built them: of one package alone, features would be others, and all compiled again.
 DEBUG = $${CARGO_TARGET_DIR:-target}/debug
-NODE_IS_NEW = node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)'
 BUILT = $(CARGO) build --locked --quiet --workspace --bins --examples
+
+# Makes a target where Node.js is new enough; elsewhere it is not shown.
+define with_node
+	@if node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)'; then \
+	    $(MAKE) --no-print-directory $(1); \
+	else \
+	    echo "$(1): NOT SHOWN: this is Node.js $$(node --version), and 20.19 or newer is needed"; \
+	fi
+endef
 
 .PHONY: demo test test-page test-web test-engines test-others test-slow cross-check check fmt bench bench-browser bench-peers rig rig-alsa rig-short setup
 
@@ -35,11 +43,7 @@ test: setup
 # What builds the page needs a newer Node.js than Debian 12 has: there the tests of the page alone are not shown.
 test-web: setup
 	@scripts/setup.sh web
-	@if $(NODE_IS_NEW); then \
-	    $(MAKE) --no-print-directory test-page; \
-	else \
-	    echo "test-web: NOT SHOWN: this is Node.js $$(node --version), and 20.19 or newer is needed"; \
-	fi
+	$(call with_node,test-page)
 
 test-page:
 	cd web && npm ci --silent && npx vitest run --silent && npm run --silent check
@@ -51,11 +55,7 @@ test-page:
 test-engines: setup
 	@scripts/setup.sh web
 	@scripts/setup.sh engines
-	@if $(NODE_IS_NEW); then \
-	    $(MAKE) --no-print-directory test-others; \
-	else \
-	    echo "test-engines: NOT SHOWN: this is Node.js $$(node --version), and 20.19 or newer is needed"; \
-	fi
+	$(call with_node,test-others)
 
 test-others:
 	cd web && npm ci --silent

@@ -5,8 +5,7 @@
 import { existsSync, mkdtempSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { chromium } from "playwright-core";
-import { QUIET } from "./lab.mjs";
+import { launch } from "./lab.mjs";
 
 const NEEDS = { chromium: ["/usr/bin/chromium"], firefox: ["/usr/bin/firefox-esr"], webkit: ["/usr/bin/WebKitWebDriver", "/usr/bin/Xvfb"] };
 export const isInstalled = (engine) => NEEDS[engine].every(existsSync);
@@ -18,12 +17,7 @@ let nextPort = 9_300 + (process.pid % 500);
 export const open = (engine, { env, spawn, directory }) => ({ chromium: openChromium, firefox: openFirefox, webkit: openWebkit })[engine]({ env, spawn, directory });
 
 async function openChromium({ env }) {
-  const browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-    args: QUIET.split(" "),
-    ignoreDefaultArgs: ["--mute-audio"],
-    env,
-  });
+  const browser = await launch(env);
   const page = await browser.newPage({ viewport: size });
   return {
     goto: (url) => page.goto(url),

@@ -8,9 +8,8 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { chromium } from "playwright-core";
 import { realHub } from "./hub.mjs";
-import { Lab, QUIET, RATE } from "./lab.mjs";
+import { Lab, launch, RATE } from "./lab.mjs";
 import { likeness, noise, writeWav } from "./sound.mjs";
 
 const { values: given } = parseArgs({ options: { antiphon: { type: "string" }, screenshots: { type: "string" } } });
@@ -137,7 +136,7 @@ async function delays() {
 async function theMicrophoneCalibrates(recording, picture) {
   const { https } = await (await fetch(`${hub.origin}/api/v1/me`)).json();
   const pretended = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream", `--use-file-for-fake-audio-capture=${recording}%noloop`];
-  const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: [...QUIET.split(" "), ...pretended], env: lab.env });
+  const browser = await launch(lab.env, pretended);
   lab.browsers.push(browser);
   // The certificate is the hub's own: a person compares its fingerprint, once.
   const context = await browser.newContext({ ignoreHTTPSErrors: true, viewport: { width: 390, height: 844 } });

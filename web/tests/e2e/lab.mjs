@@ -7,8 +7,17 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { chromium } from "playwright-core";
 
 export const RATE = 48_000;
-export const QUIET =
+const QUIET =
   "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync";
+
+/** Chromium that sounds, on the sound server of `env`. */
+export const launch = (env, more = []) =>
+  chromium.launch({
+    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    args: [...QUIET.split(" "), ...more],
+    ignoreDefaultArgs: ["--mute-audio"],
+    env,
+  });
 
 export class Lab {
   children = [];
@@ -59,12 +68,7 @@ export class Lab {
 
   /** A page in a browser of its own, which sounds on the given half of the sink. */
   async page(url, sink, size = { width: 390, height: 844 }) {
-    const browser = await chromium.launch({
-      executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-      args: QUIET.split(" "),
-      ignoreDefaultArgs: ["--mute-audio"],
-      env: { ...this.env, PULSE_SINK: sink },
-    });
+    const browser = await launch({ ...this.env, PULSE_SINK: sink });
     this.browsers.push(browser);
     const page = await browser.newPage({ viewport: size });
     page.problems = [];

@@ -1,7 +1,8 @@
 // The browser speaker in engines that are not Chromium, heard through a real sound server: each joins by the link, takes the
-// right, and plays that and not the left, without a gap. An engine that is not installed is NOT SHOWN.
+// right, and plays that and not the left. How often it had nothing to play is told and not judged: a machine that stands still
+// makes every browser go without. An engine that is not installed is NOT SHOWN.
 //
-//     node --experimental-websocket tests/e2e/others.mjs --antiphon PROGRAM [--screenshots DIR]
+//     node --experimental-websocket tests/e2e/others.mjs --antiphon PROGRAM
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
