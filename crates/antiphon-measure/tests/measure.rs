@@ -111,6 +111,29 @@ fn a_delay_of_half_a_second_either_way_is_not_mistaken_for_one_a_period_off() {
 }
 
 #[test]
+fn a_speaker_that_jumps_while_it_is_measured_is_not_mistaken_for_one_a_period_off() {
+    let signal = Excitation::new(2, 6).unwrap();
+    let alone = |c: usize, delay_us: f64| {
+        let mut world = World::two(0.0);
+        world.speakers[1 - c].gain = 0.0;
+        world.speakers[c].delay_us = delay_us;
+        world.record(&signal).channels.remove(0)
+    };
+    let (right, before) = (alone(1, 5_000.0), alone(0, 51_000.0));
+    for jump_us in [-9_000.0, 15_000.0] {
+        let after = alone(0, 51_000.0 + jump_us);
+        for rounds in 1..6 {
+            let at = signal.full().start + rounds * Excitation::PERIOD + 24_000 + 20_000;
+            let left = before[..at].iter().chain(&after[at..]);
+            let sum: Vec<f32> = left.zip(&right).map(|(l, r)| l + r).collect();
+            let recorded = Recorded { channels: vec![sum], begin_s: 0.0 };
+            let (us, _) = delay(&analyse(&recorded, &signal, &Options::default()));
+            assert!((us + 46_000.0).abs() < 20_000.0, "{us} after a jump of {jump_us} in round {rounds}");
+        }
+    }
+}
+
+#[test]
 fn turned_wires_and_a_quieter_speaker_are_seen_as_such() {
     let mut world = World::two(300.0);
     world.speakers[1].gain = -0.25;

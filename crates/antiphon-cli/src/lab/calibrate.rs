@@ -8,7 +8,9 @@ use antiphon_api::measurement::{CalibrateReport, CorrectionReport, MEASUREMENT_S
 use antiphon_api::{
     CalibrationGrade, CalibrationMethod, CalibrationRequest, Client, SpeakerCalibration, json,
 };
-use antiphon_measure::lab::calibrate::{Correction, Present, Refusal, corrections, is_better, stand_still};
+use antiphon_measure::lab::calibrate::{
+    Correction, Present, Refusal, corrections, is_better, is_broken, stand_still,
+};
 use antiphon_measure::lab::measurement::{Grade, Measurement};
 
 use super::args::CalibrateArgs;
@@ -85,7 +87,7 @@ fn try_it(
     stop: &AtomicBool,
 ) -> Result<(String, Measurement, Attempt), Ended> {
     let mut session = Session::begin(&args.live, stage, microphone, stop)?;
-    let before = settled(&mut session, stop)?;
+    let before = settled(&mut session, "measuring", stop)?;
     terminal::note(&format!("before: {}", words::verdict(&before)));
     let attempt = attempt(&mut session, args, &before, stop)?;
     Ok((session.name.clone(), before, attempt))
@@ -117,15 +119,17 @@ pub fn calibrate_by(
     Ok((report(false, recording, measured, &attempt), tell(&attempt)))
 }
 
-/// Measures until the speakers' clocks agree, a few times: speakers that have just begun to play, or
+/// Measures until the speakers' clocks agree and nothing breaks off, a few times: speakers that have just begun to play, or
 /// whose network was disturbed, move by some tens of microseconds until they know the time again.
-fn settled(session: &mut Session<'_>, stop: &AtomicBool) -> Result<Measurement, Ended> {
-    let mut measurement = session.measure("measuring", stop)?;
+fn settled(session: &mut Session<'_>, what: &str, stop: &AtomicBool) -> Result<Measurement, Ended> {
+    let mut measurement = session.measure(what, stop)?;
     for _ in 0..SETTLE_TRIES {
-        if stand_still(&measurement).is_ok() {
-            break;
-        }
-        measurement = session.measure("once more, the speakers were moving", stop)?;
+        let again = match stand_still(&measurement) {
+            _ if is_broken(&measurement) => "once more, the sound jumped or broke off",
+            Err(_) => "once more, the speakers were moving",
+            Ok(()) => break,
+        };
+        measurement = session.measure(again, stop)?;
     }
     Ok(measurement)
 }
@@ -171,7 +175,7 @@ fn attempt(
     corrections.iter().for_each(|correction| terminal::note(&format!("set:    {}", set(correction))));
     let applied = Applied::put(&client, &corrections, before, method)?;
     std::thread::sleep(SETTLE);
-    let after = session.measure("checking", stop)?;
+    let after = settled(session, "checking", stop)?;
     terminal::note(&format!("after:  {}", words::verdict(&after)));
     let outcome = match is_better(before, &after, distances.as_deref()) {
         Ok(()) => {

@@ -311,7 +311,7 @@ fn drift_of(points: &[Vec<Point>], sounding: &[bool], c: usize) -> Estimate {
     let shifts: Vec<(f64, f64)> = points
         .iter()
         .enumerate()
-        .filter(|(k, _)| sounding[*k])
+        .filter(|(k, p)| sounding[*k] && p[c].shift.abs() <= track::REACH as f64)
         .map(|(k, p)| (k as f64, p[c].shift))
         .collect();
     track::drift(&shifts)

@@ -51,7 +51,7 @@ pub struct Occurrence {
     pub missing_end_s: f64,
 }
 
-/// How sure the first arrival of one channel is.
+/// How sure the first arrival of one channel is, and whether it stayed where it was.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct ChannelFacts {
     /// Highest magnitude of the impulse response against the noise around it, in decibels.
@@ -60,6 +60,9 @@ pub struct ChannelFacts {
     pub first_to_peak_db: f64,
     /// The strongest sound within 20 ms before the first arrival, against it: the lower, the surer.
     pub before_first_db: f64,
+    /// The channel's greatest jump while it was heard, in microseconds (later: positive), and when, in seconds of the track; shorter ones
+    /// than 1.25 ms are in its track.
+    pub jump: Option<(f64, f64)>,
 }
 
 /// How two channels are alike.

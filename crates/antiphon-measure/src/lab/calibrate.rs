@@ -3,7 +3,9 @@
 //! Decides numbers and nothing else: it neither plays, nor stores, nor knows who asks. Every doubt
 //! is a [`Refusal`] that says what to do.
 
-use super::measurement::{ChannelResult, Grade, Measurement, PairResult, SOUND_M_S, Severity};
+use super::measurement::{
+    ChannelResult, Finding, FindingKind, Grade, Measurement, PairResult, SOUND_M_S, Severity,
+};
 
 /// A calibration never makes a speaker wait longer than a hub can be told: 2 s.
 pub const MAX_DELAY_US: f64 = 2_000_000.0;
@@ -26,6 +28,8 @@ const LITTLE: f64 = 0.25;
 const DISTANCES_M: std::ops::RangeInclusive<f64> = 0.01..=100.0;
 /// Level differences below this are what moving one's head does.
 const SAME_LEVEL_DB: f64 = 0.5;
+/// Of what a correction was to take away no more than this may be left: what was measured did not stay, or was never so.
+const LEFT: f64 = 0.5;
 /// Two measurements of the same speakers differ by this much for no reason of theirs.
 const SAME_DELAY_US: f64 = 5.0;
 
@@ -151,7 +155,7 @@ pub fn corrections(
 }
 
 /// Whether the speakers are nearer to each other `after` a correction than `before`, in time or in
-/// level and in neither worse; else why the correction is not to be kept. `distances_m` as in
+/// level and in neither worse, and where it was to bring them; else why the correction is not to be kept. `distances_m` as in
 /// [`corrections`].
 pub fn is_better(
     before: &Measurement,
@@ -177,6 +181,11 @@ pub fn is_better(
     if is > was - same && loud_is > loud_was - SAME_LEVEL_DB {
         return Err(format!(
             "it changes nothing that can be measured: {was:.0} us before, {is:.0} us with it"
+        ));
+    }
+    if is > LEFT * was + same {
+        return Err(format!(
+            "it should have taken away {was:.0} us, and {is:.0} us are left: the speakers did not stay as they were measured"
         ));
     }
     Ok(())
@@ -220,6 +229,12 @@ fn sure_enough(measurement: &Measurement) -> Result<(), Refusal> {
 /// Their clocks part faster than [`MAX_DRIFT_PPM`] beyond doubt.
 pub fn stand_still(measurement: &Measurement) -> Result<(), Refusal> {
     outlasts_drift(&measurement.channels, 0.0)
+}
+
+/// Whether something jumped or was missing while it was measured: the next measurement may tell more.
+pub fn is_broken(measurement: &Measurement) -> bool {
+    let breaks = |f: &Finding| f.kind == FindingKind::Dropout && f.severity != Severity::Note;
+    measurement.findings.iter().any(breaks)
 }
 
 /// Refuses clocks that part faster than [`MAX_DRIFT_PPM`] beyond doubt, unless a change of so many
@@ -499,11 +514,23 @@ mod tests {
         let before = measured(&[(0.0, 0.0), (137_000.0, -3.0)]);
         let better = |after: &[(f64, f64)]| is_better(&before, &measured(after), None);
         assert!(better(&[(0.0, 0.0), (12.0, 0.1)]).is_ok());
-        assert!(better(&[(0.0, 0.0), (137_000.0, 0.0)]).is_ok());
+        let louder =
+            is_better(&measured(&[(0.0, 0.0), (3.0, -3.0)]), &measured(&[(0.0, 0.0), (4.0, 0.0)]), None);
+        assert!(louder.is_ok(), "{louder:?}");
         assert!(better(&[(0.0, 0.0), (0.0, -3.0)]).is_ok());
         assert!(better(&[(0.0, 0.0), (138_000.0, 0.0)]).unwrap_err().contains("138000"));
         assert!(better(&[(0.0, 0.0), (0.0, 4.0)]).unwrap_err().contains("4.0 dB"));
         assert!(better(&[(0.0, 0.0), (137_001.0, -3.0)]).unwrap_err().contains("changes nothing"));
+    }
+
+    #[test]
+    fn a_correction_that_did_not_do_what_it_was_to_do_is_not_kept_though_it_is_nearer() {
+        let before = measured(&[(0.0, 0.0), (1_411_000.0, -3.0)]);
+        let better = |us: f64| is_better(&before, &measured(&[(0.0, 0.0), (us, 0.0)]), None);
+        assert!(better(46_000.0).is_ok());
+        assert!(better(1_365_000.0).unwrap_err().contains("1365000 us are left"));
+        assert!(better(-1_365_000.0).unwrap_err().contains("did not stay"));
+        assert!(better(1_411_000.0).unwrap_err().contains("did not stay"), "though it is as loud now");
     }
 
     #[test]
@@ -520,5 +547,14 @@ mod tests {
         let after = measured(&[(0.0, 0.0), (10_000.0, -6.0)]);
         assert!(is_better(&before, &after, Some(&[1.0, 4.432])).is_ok());
         assert!(is_better(&after, &before, Some(&[1.0, 4.432])).is_err());
+    }
+
+    #[test]
+    fn a_measurement_in_which_something_jumped_is_made_again() {
+        let mut heard = measured(&[(0.0, 0.0), (500.0, 0.0)]);
+        assert!(!is_broken(&heard));
+        let jumped = |severity| Finding { kind: FindingKind::Dropout, severity, message: String::new() };
+        heard.findings.push(jumped(Severity::Doubt));
+        assert!(is_broken(&heard));
     }
 }

@@ -8,7 +8,7 @@ use super::excitation::Excitation;
 use super::impulse::Deconvolver;
 use super::measurement::Polarity;
 use super::periods;
-use super::track::Follower;
+use super::track::{self, Follower, Point};
 
 const PERIOD: usize = Excitation::PERIOD;
 /// A period counts if at least this part of it was recorded.
@@ -16,6 +16,9 @@ const RECORDED: f64 = 0.9;
 /// Channels are taken to be less than half a period apart unless their own fades say otherwise by
 /// this much of their power.
 const SURE: f64 = 0.1;
+/// And that only if their own fit leaves no more than this of it unexplained: rounds that a jump took away look like a fade, and the
+/// fit is as bad a period off.
+const FITS: f64 = 0.1;
 /// Below this part of the full gain a period that should be full is missing.
 const MISSING: f64 = 0.3;
 
@@ -26,7 +29,18 @@ pub(crate) struct Place {
     pub(crate) full: isize,
     /// Frames of the full level that were not heard at its begin and at its end.
     pub(crate) missing: (usize, usize),
+    /// The channel's greatest jump between two periods in which it sounds, where a jump it is.
+    pub(crate) jump: Option<Jump>,
     pub(crate) polarity: Polarity,
+}
+
+/// A channel went on elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Jump {
+    /// Frames by which it is later from then on.
+    pub(crate) later: f64,
+    /// About when: frame of the signal.
+    pub(crate) frame: isize,
 }
 
 /// Every channel in `timeline` (the recording on the signal's clock), which repeats itself within
@@ -63,8 +77,15 @@ pub(crate) fn locate(
     let common = common.best();
     let place = |p: &Profile| {
         let own = p.fits(excitation);
-        let offset = if own.cost(common) <= own.cost(own.best()) + SURE { common } else { own.best() };
-        Place { full: p.at(offset), missing: p.missing(excitation, offset), polarity: Polarity::Unclear }
+        let left = own.cost(own.best());
+        let is_elsewhere = left < FITS && own.cost(common) > left + SURE;
+        let offset = if is_elsewhere { own.best() } else { common };
+        Place {
+            full: p.at(offset),
+            missing: p.missing(excitation, offset),
+            jump: p.jump(excitation, offset),
+            polarity: Polarity::Unclear,
+        }
     };
     Some(profiles.iter().map(|p| p.as_ref().map(place)).collect())
 }
@@ -84,12 +105,12 @@ pub(crate) fn common(
     Some((end - count * PERIOD as isize, count as usize))
 }
 
-/// Gain of one channel in every period of the recording.
+/// One channel in every period of the recording.
 struct Profile {
     /// Frame with which the period of index 0 arrives.
     begin: isize,
     /// `None` where too little of the period was recorded.
-    gains: Vec<Option<f64>>,
+    points: Vec<Option<Point>>,
 }
 
 impl Profile {
@@ -104,16 +125,45 @@ impl Profile {
     ) -> Self {
         let period = PERIOD as isize;
         let count = (timeline.len() as isize - begin) / period + 1;
-        let gain = |k: isize| {
+        let point = |k: isize| {
             let from = begin + k * period;
             let inside = (from + period).min(timeline.len() as isize) - from.max(0);
             (inside as f64 >= RECORDED * PERIOD as f64).then(|| {
                 let spectrum = periods::cut(deconvolver, timeline, from, 1).remove(0);
                 let advance = first.rem_euclid(period) as usize;
-                follower.one(deconvolver, channel, &spectrum, advance).gain * period as f64 / inside as f64
+                // A channel that jumped sounds all the same.
+                let point = follower.one(deconvolver, channel, &spectrum, advance, track::JUMPS);
+                Point { gain: point.gain * period as f64 / inside as f64, ..point }
             })
         };
-        Self { begin, gains: (0..count).map(gain).collect() }
+        Self { begin, points: (0..count).map(point).collect() }
+    }
+
+    fn gains(&self) -> impl Iterator<Item = f64> {
+        self.points.iter().flatten().map(|p| p.gain)
+    }
+
+    /// What most periods at full level have.
+    fn usual(&self) -> f64 {
+        let mut sizes: Vec<f64> = self.gains().collect();
+        sizes.sort_by(f64::total_cmp);
+        sizes.get(sizes.len() * 3 / 4).copied().unwrap_or(0.0)
+    }
+
+    /// See [`Place::jump`].
+    fn jump(&self, excitation: &Excitation, offset: isize) -> Option<Jump> {
+        let usual = self.usual();
+        let sounds = |p: &Point| p.gain > track::FOUND * usual;
+        let sounding: Vec<(isize, f64)> = (0..)
+            .zip(&self.points)
+            .filter_map(|(k, p)| p.filter(|p| sounds(p)).map(|p| (k, p.shift)))
+            .collect();
+        let jumps = sounding.windows(2).map(|w| {
+            let middle = (w[0].0 + w[1].0 + 1 - 2 * offset) * PERIOD as isize / 2;
+            Jump { later: w[1].1 - w[0].1, frame: excitation.full().start as isize + middle }
+        });
+        let greatest = jumps.max_by(|a, b| a.later.abs().total_cmp(&b.later.abs()));
+        greatest.filter(|jump| jump.later.abs() > track::REACH as f64)
     }
 
     fn at(&self, offset: isize) -> isize {
@@ -123,29 +173,27 @@ impl Profile {
     /// How badly the gains fit the signal's own, for every index that the first full period may have.
     fn fits(&self, excitation: &Excitation) -> Fits {
         let full = excitation.periods() as isize;
-        let total: f64 = self.gains.iter().flatten().map(|g| g * g).sum::<f64>().max(f64::MIN_POSITIVE);
+        let total: f64 = self.gains().map(|g| g * g).sum::<f64>().max(f64::MIN_POSITIVE);
         let first = -full;
         let cost = |offset: isize| {
             let (mut cross, mut own) = (0.0, 1e-9);
-            for (k, gain) in self.gains.iter().enumerate() {
+            for (k, point) in self.points.iter().enumerate() {
                 let expected = usual_gain(excitation, k as isize - offset);
-                let Some(gain) = gain else { continue };
-                cross += gain * expected;
+                let Some(point) = point else { continue };
+                cross += point.gain * expected;
                 own += expected * expected;
             }
             1.0 - cross.max(0.0).powi(2) / own / total
         };
-        Fits { first, costs: (first..self.gains.len() as isize + 1).map(cost).collect() }
+        Fits { first, costs: (first..self.points.len() as isize + 1).map(cost).collect() }
     }
 
     /// Frames at full level that were not heard at the begin and at the end.
     fn missing(&self, excitation: &Excitation, offset: isize) -> (usize, usize) {
-        let mut sizes: Vec<f64> = self.gains.iter().flatten().copied().collect();
-        sizes.sort_by(f64::total_cmp);
-        let usual = sizes.get(sizes.len() * 3 / 4).copied().unwrap_or(0.0);
+        let usual = self.usual();
         let absent = |j: usize| {
-            let gain = usize::try_from(offset + j as isize).ok().and_then(|k| self.gains.get(k));
-            gain.copied().flatten().is_none_or(|g| g < MISSING * usual)
+            let point = usize::try_from(offset + j as isize).ok().and_then(|k| self.points.get(k));
+            point.copied().flatten().is_none_or(|p| p.gain < MISSING * usual)
         };
         let n = excitation.periods();
         let begin = (0..n).take_while(|&j| absent(j)).count();

@@ -195,8 +195,9 @@ impl Numbers<'_> {
     }
 
     fn facts(&self, c: usize) -> ChannelFacts {
-        let Some((arrival, _)) = self.arrival(c) else { return ChannelFacts::default() };
+        let Some((arrival, place)) = self.arrival(c) else { return ChannelFacts::default() };
         ChannelFacts {
+            jump: place.jump.map(|jump| (jump.later * FRAME_US, jump.frame as f64 / Excitation::RATE_HZ)),
             peak_to_noise_db: db(arrival.peak_to_noise),
             first_to_peak_db: db(arrival.first_to_peak),
             before_first_db: db(arrival.before_first),

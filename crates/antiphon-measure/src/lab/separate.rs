@@ -79,7 +79,7 @@ impl Common<'_> {
         let follower = Follower::new(self.deconvolver, &known, &first);
         let shifts: Vec<(f64, f64)> = (0..periods.len())
             .filter(|&k| self.gains[k] > 0.0)
-            .map(|k| (k as f64, follower.one(self.deconvolver, c, &periods[k], 0).shift))
+            .map(|k| (k as f64, follower.one(self.deconvolver, c, &periods[k], 0, track::REACH).shift))
             .collect();
         arrival.delay.value = self.on_common_clock(begin as f64 + arrival.delay.value, speed);
         let own = Own {

@@ -11,7 +11,12 @@ use super::periods::{Spectrum, median};
 /// direct sound and what the room adds soon.
 const AROUND: (usize, usize) = (48, 2_400);
 /// A shift from one period to the mean is looked for within so many frames: 100 ppm for 8 periods.
-const REACH: isize = 60;
+pub(crate) const REACH: isize = 60;
+/// A channel that is not there is looked for within so many, 0.1 s: it may have jumped.
+pub(crate) const JUMPS: isize = 4_800;
+/// Of a channel that jumped so much is found, amplitude against the mean's; chance makes less than a tenth, ten times as much noise as
+/// signal given.
+pub(crate) const FOUND: f64 = 0.5;
 /// Most is known of a shift here.
 const BAND_HZ: (f64, f64) = (1_000.0, 10_000.0);
 
@@ -58,7 +63,7 @@ impl Follower {
     pub(crate) fn follow(&self, deconvolver: &Deconvolver, period: &Spectrum) -> Vec<Point> {
         let total: f64 = in_band(period).map(|x| x.norm_sqr()).sum();
         let mut points: Vec<Point> =
-            (0..self.expected.len()).map(|c| self.one(deconvolver, c, period, 0)).collect();
+            (0..self.expected.len()).map(|c| self.near_or_far(deconvolver, c, period)).collect();
         let power = |expected: &Spectrum| in_band(expected).map(|x| x.norm_sqr()).sum::<f64>();
         let explained: f64 = points.iter().zip(&self.expected).map(|(p, e)| p.gain * p.gain * power(e)).sum();
         let coherence = (explained / total.max(f64::MIN_POSITIVE)).clamp(0.0, 1.0);
@@ -66,14 +71,24 @@ impl Follower {
         points
     }
 
+    fn near_or_far(&self, deconvolver: &Deconvolver, c: usize, period: &Spectrum) -> Point {
+        let near = self.one(deconvolver, c, period, 0, REACH);
+        if near.gain > FOUND || self.expected[c].is_empty() {
+            return near;
+        }
+        let far = self.one(deconvolver, c, period, 0, JUMPS);
+        if far.gain > FOUND { far } else { near }
+    }
+
     /// Channel `c` in a period that was cut `advance` frames later than the one that taught what to
-    /// expect: the shift at which both are most alike, each bin weighted by how loud it is expected.
+    /// expect: the shift of at most `reach` frames at which both are most alike, each bin weighted by how loud it is expected.
     pub(crate) fn one(
         &self,
         deconvolver: &Deconvolver,
         c: usize,
         period: &Spectrum,
         advance: usize,
+        reach: isize,
     ) -> Point {
         let expected = &self.expected[c];
         if expected.is_empty() {
@@ -91,7 +106,7 @@ impl Follower {
         let lags = deconvolver.transform().inverse(cross.clone());
         let n = lags.len() as isize;
         let lag = |i: isize| lags[((i + n) % n) as usize];
-        let best = (-REACH..=REACH).max_by(|&a, &b| lag(a).total_cmp(&lag(b))).unwrap_or(0);
+        let best = (-reach..=reach).max_by(|&a, &b| lag(a).total_cmp(&lag(b))).unwrap_or(0);
         let (shift, value) = peak(&cross, best as f64);
         Point { shift, gain: value / own.max(f64::MIN_POSITIVE), coherence: 0.0 }
     }

@@ -159,6 +159,23 @@ fn a_track_with_a_piece_missing_in_the_middle_has_a_dropout() {
 }
 
 #[test]
+fn one_speaker_that_jumps_has_a_dropout_and_the_recorder_is_not_blamed() {
+    let later = Scene::honest().moved([15_000.0, 0.0]).record();
+    for at_s in [5, 6, 7] {
+        let jumps = [&HONEST[..at_s * RATE], &later[at_s * RATE..]].concat();
+        let found = heard_elsewhere(vec![jumps]);
+        assert_eq!(found.grade, Grade::NotTrustworthy, "{:#?}", found.findings);
+        assert!(
+            found.findings.iter().all(|f| f.kind != FindingKind::VoiceProcessing),
+            "{:#?}",
+            found.findings
+        );
+        let said = message(&found, FindingKind::Dropout);
+        assert!(said.contains("jumped by 15.0 ms"), "{said}");
+    }
+}
+
+#[test]
 fn three_percent_too_fast_is_a_wrong_speed() {
     let found = heard(&spoil::faster(&HONEST, 1.03));
     is(&found, Grade::NotTrustworthy, &["wrong_speed"]);

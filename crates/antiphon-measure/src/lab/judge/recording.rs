@@ -337,13 +337,14 @@ impl Evidence<'_> {
         ))
     }
 
-    /// Greatest step of any channel's arrival between two periods (us), and when (s).
+    /// Greatest step of any channel's arrival between two periods (us), and when (s); also those of rounds that were not measured.
     fn greatest_jump(&self) -> Option<(f64, f64)> {
         let heard = self.channels().iter().filter(|c| c.heard);
         let steps = heard
             .flat_map(|c| c.track.windows(2))
             .map(|w| ((w[1].shift_us - w[0].shift_us).abs(), (w[0].at_s + w[1].at_s) / 2.0));
-        steps.max_by(|a, b| a.0.total_cmp(&b.0))
+        let far = self.arrivals().filter_map(|(_, facts)| facts.jump).map(|(us, at_s)| (us.abs(), at_s));
+        steps.chain(far).max_by(|a, b| a.0.total_cmp(&b.0))
     }
 
     fn gone(&self) -> Option<Finding> {
