@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { OutputClock, type Reading } from "../src/engine/output";
+import firefox from "./firefox.json";
 import { Chance } from "./random";
 
 /** A context whose frames are heard `latencyS` after they are rendered, its crystal `ppm` fast. */
@@ -155,6 +156,55 @@ test.each<[string, (r: Reading) => Partial<Reading>]>([
   run(clock, context, 3, 20, (r) => ({ ...r, ...change(r) }));
   expect(clock.quality().stamped).toBe(false);
   expect(Math.abs(errorUs(clock, context, 23))).toBeLessThan(1_000);
+});
+
+/** A recording of a page in Firefox, in which what is rendered is seen up to 26 ms late: a stamp is currentTime less the latency, of now
+ *  less the latency. */
+const LATENCY_S = 0.039104;
+function recorded(clock: OutputClock, look: (s: number) => void, dry: { atS: number; ms: number } = { atS: Infinity, ms: 0 }): void {
+  let [ms, blocks] = [1_000, 0];
+  for (let n = 0; n < firefox.grew.length; n += 2) {
+    ms += firefox.grew[n] as number;
+    blocks += firefox.grew[n + 1] as number;
+    const currentS = (blocks * 128) / 48_000;
+    const nowNs = 1e6 * (ms + (currentS > dry.atS ? dry.ms : 0));
+    clock.handleReading({ nowNs, currentS, stampS: Math.max(0, currentS - LATENCY_S), stampNs: nowNs - 1e9 * LATENCY_S, latencyS: LATENCY_S });
+    look(currentS);
+  }
+}
+
+/** Where context time `s` is heard, as a recording of the sink beside it says: it ran 60 ppm fast from the 14th second on. To a constant. */
+const heardMs = (s: number): number => 1e3 * s - 0.06 * Math.max(0, s - 14);
+
+test("stamps of what is being rendered, as Firefox's are, are not believed: its latency counts, and its blocks do not move it", () => {
+  const clock = new OutputClock();
+  const off: number[] = [];
+  let readyS = Infinity;
+  recorded(clock, (s) => {
+    if (clock.quality().ready) readyS = Math.min(readyS, s);
+    if (s > 3) off.push((clock.localAt(s + 0.5) ?? 0) / 1e6 - heardMs(s + 0.5));
+  });
+  expect(readyS).toBeLessThan(0.6);
+  expect(clock.quality()).toMatchObject({ stamped: false, jumps: 0 });
+  expect(clock.quality().latencyS).toBeCloseTo(LATENCY_S, 4);
+  expect(Math.max(...off) - Math.min(...off)).toBeLessThan(1.5);
+});
+
+test.each([10, 25, 100])("such an output that ran dry for %i ms is found within two seconds, to 3 ms", (ms) => {
+  const [clock, untouched] = [new OutputClock(), new OutputClock()];
+  const at: number[] = [];
+  recorded(untouched, (s) => at.push((untouched.localAt(s + 0.5) ?? 0) / 1e6));
+  let n = 0;
+  recorded(
+    clock,
+    (s) => {
+      const off = (clock.localAt(s + 0.5) ?? 0) / 1e6 - (at[n] as number);
+      n += 1;
+      if (s > 32) expect(Math.abs(off - ms)).toBeLessThan(s < 45 ? 3 : 1.5);
+    },
+    { atS: 30, ms },
+  );
+  expect(clock.quality().jumps).toBeLessThan(3);
 });
 
 test("stamps that run ahead of time, as WebKit's do, are not believed from the first on, and ask for no latency", () => {

@@ -1,8 +1,9 @@
 // The audio context's clock on the page's clock: when is the frame at context time c heard?
 //
-// Browsers state it (getOutputTimestamp), and some state nonsense: nothing, zeros, the time of rendering, a stamp that
-// stands still. So a stamp is validated, and where none is valid the context's own time and its stated latency take its
-// place, coarser.
+// Browsers state it (getOutputTimestamp), and some state nonsense: nothing, zeros, the time of rendering (Firefox takes the latency from
+// both halves of its stamp), a stamp that stands still. So a stamp is validated, and where none is valid the context's own time and its
+// stated latency take its place, coarser: what is rendered is seen late, by as much as the page and its browser are, and never early,
+// so that the earliest of a second is where the output is.
 //
 // On a sound server stamps are a saw. The browser renders blocks of one length and hands them on in blocks of another; what
 // lies between is not in its latency, and grows by the difference with every block until a whole one fits (Chromium on
@@ -80,24 +81,27 @@ const ALIKE_POINTS = 20;
 /** Where neighbours are alike, what stamps count in the while that they wander, and before an output has got going at all. */
 const WANDER = { from: 1.2, to: 10, counts: 0.03 };
 const FIRST = { to: 0.15, counts: 0.1 };
-/** What has just been stamped, s. */
-const RECENT_S = 0.5;
-/** It lies off the line, and the output has moved, from here on: ns, and parts of what single stamps differ by. While they wander that is
- *  no proof. */
+/** What has just been seen, and the same for longer, s: stamped or rendered. */
+const RECENT_S = { stamped: { just: 0.5, longer: 2 }, rendered: { just: 1, longer: 3 } };
+/** It lies off the line, and the output has moved, from here on: ns, and parts of what single readings differ by. While stamps wander that
+ *  is no proof. */
 const OFF = { ns: 3e6, spreads: 0.8, wandering: 3 };
-/** The same of the last two seconds, for less. */
-const OFF_LONGER = { s: 2, ns: 1.5e6, spreads: 0.3 };
+/** The same for longer, for less. */
+const OFF_LONGER = { ns: 1.5e6, spreads: 0.3 };
 /** A stamp's age and latency beyond which it is nonsense, s. */
 const OLDEST_STAMP_S = 1;
 /** A stamp tells of what is heard, not of what will be: WebKit's run ahead of time by as long as the context has run. */
 const EARLIEST_STAMP_S = 0.05;
 const LONGEST_LATENCY_S = 2;
-/** So many invalid stamps in a row, and stamps are not asked for any more. One of the future counts for more: none at all may be of an
- *  output that has not begun. */
+/** So many invalid stamps in a row, and stamps are not asked for any more. One of the future counts for more, and one of what is being
+ *  rendered: none at all may be of an output that has not begun. */
 const GIVE_UP_AFTER = 20;
 const OF_THE_FUTURE = 3;
-/** What fewer stamps than this have shown is forgotten with them. */
-const TRUSTED_FROM = 20;
+const OF_RENDERING = 5;
+/** Nothing is heard sooner than this after it was rendered, s. */
+const LEAST_LATENCY_S = 2e-3;
+/** What is rendered, seen by a page: a second together, of which this part is earlier still. */
+const RENDERED = { s: 1, part: 0.05 };
 
 export class OutputClock {
   private points: (Point & { stamps: number })[] = [];
@@ -111,7 +115,8 @@ export class OutputClock {
   private priorSlope = 0;
   private priorSd = SLOPE_SD;
   private invalid = 0;
-  private valid = 0;
+  /** Stamps are asked for; else it is told from what is rendered. */
+  private stamped = true;
   private lastStampNs = -1;
   private latencyS = 0;
   private jumps = 0;
@@ -130,13 +135,13 @@ export class OutputClock {
 
   handleReading(r: Reading): void {
     if (!(r.currentS > 0)) return;
-    const point = this.stamped() ? this.fromStamp(r) : fromLatency(r);
+    const point = this.stamped ? this.fromStamp(r) : fromLatency(r);
     // A position that goes back is of no clock.
     if (!point || point.x <= (this.recent.at(-1)?.x ?? -1)) return;
     this.latencyS = Math.max(0, r.currentS - (r.nowNs - point.y) / 1e9);
     if (this.recent.length === 0) this.beganS = point.x;
     this.recent.push(point);
-    this.recent = this.recent.filter((p) => p.x > point.x - OFF_LONGER.s);
+    this.recent = this.recent.filter((p) => p.x > point.x - this.recentS().longer);
     this.gather(point);
     this.lookForJump();
   }
@@ -167,58 +172,70 @@ export class OutputClock {
       ppm: -this.skew() * 1e6,
       sdUs: line ? Math.hypot(line.levelSd, line.slopeSd * spanS * 0.5) / 1e3 : Infinity,
       latencyS: this.latencyS,
-      stamped: this.stamped(),
+      stamped: this.stamped,
       ready: this.ready,
       jumps: this.jumps,
     };
   }
 
-  private stamped(): boolean {
-    return this.valid > 0 || this.invalid < GIVE_UP_AFTER;
-  }
-
   private fromStamp(r: Reading): Point | undefined {
-    if (!isPlausible(r)) {
-      this.invalid += isOfTheFuture(r) ? OF_THE_FUTURE : 1;
+    const fault = faultOf(r);
+    if (fault > 0) {
+      this.invalid += fault;
       if (this.invalid < GIVE_UP_AFTER) return undefined;
-      if (this.valid < TRUSTED_FROM) this.reset();
-      this.valid = 0;
+      // What is rendered has another place than what was stamped.
+      this.reset();
+      this.stamped = false;
       return undefined;
     }
     const [x, ns] = [r.stampS as number, r.stampNs as number];
     if (ns === this.lastStampNs) return undefined;
     this.lastStampNs = ns;
     this.invalid = 0;
-    this.valid += 1;
     return { x, y: ns - 1e9 * x };
   }
 
   private gather(point: Point): void {
-    const isEarly = point.x - this.beganS < SINGLE_S;
+    const age = point.x - this.beganS;
     this.bucket.push(point);
-    if (!isEarly && spanOf(this.bucket) < BUCKET.s) return;
-    this.points.push({ ...middle(this.bucket), stamps: this.bucket.length });
-    this.bucket = [];
+    if (!this.stamped && age < RENDERED.s) this.points = [this.taken(this.recent)];
+    else {
+      const isWhole = spanOf(this.bucket) >= (this.stamped ? BUCKET.s : RENDERED.s);
+      if (!isWhole && !(this.stamped && age < SINGLE_S)) return;
+      this.points.push(this.taken(this.bucket));
+      this.bucket = [];
+    }
     this.points = this.points.filter((p) => p.x > point.x - MEMORY_S);
-    this.ready ||= this.points.length >= READY.points && spanOf(this.points) >= READY.spanS;
+    this.ready ||= this.recent.length >= READY.points && spanOf(this.recent) >= READY.spanS;
     this.fit();
+  }
+
+  /** What readings show together. */
+  private taken(points: Point[]): Point & { stamps: number } {
+    return { ...(this.stamped ? middle(points) : earliest(points)), stamps: points.length };
   }
 
   private lookForJump(): void {
     const [line, newest] = [this.line, this.recent.at(-1)];
-    if (!line || !newest || spanOf(this.recent) < RECENT_S) return;
+    const { just, longer } = this.recentS();
+    if (!line || !newest || spanOf(this.recent) < 0.98 * just) return;
     const residuals = this.recent.map((p) => residualOf(line, p));
     const centre = median(residuals);
     const spread = 1.4826 * median(residuals.map((r) => Math.abs(r - centre)));
-    const since = (s: number): number => median(residuals.slice(this.recent.findIndex((p) => p.x > newest.x - s)));
+    const off = (of: number[]): number => (this.stamped ? median(of) : quantile(of, RENDERED.part));
+    const since = (s: number): number => off(residuals.slice(this.recent.findIndex((p) => p.x > newest.x - s)));
     const age = newest.x - this.beganS;
-    const isWandering = age < WANDER.to + OFF_LONGER.s && this.alike > 0.5;
+    const isWandering = this.stamped && age < WANDER.to + longer && this.alike > 0.5;
     // A line that has wandered too is a little off for as long again.
     const isSettled = age > 2 * WANDER.to;
     const limit = Math.max(OFF.ns, OFF.spreads * spread) * (isWandering ? OFF.wandering : 1);
-    const longer = Math.max(OFF_LONGER.ns, OFF_LONGER.spreads * spread);
-    if (Math.abs(since(RECENT_S)) > limit) this.moved(RECENT_S / 2);
-    else if (isSettled && spanOf(this.recent) > 0.9 * OFF_LONGER.s && Math.abs(centre) > longer) this.moved(OFF_LONGER.s / 2);
+    const limitLonger = Math.max(OFF_LONGER.ns, OFF_LONGER.spreads * spread);
+    if (Math.abs(since(just)) > limit) this.moved(just / 2);
+    else if (isSettled && spanOf(this.recent) > 0.9 * longer && Math.abs(off(residuals)) > limitLonger) this.moved(longer / 2);
+  }
+
+  private recentS(): { just: number; longer: number } {
+    return this.stamped ? RECENT_S.stamped : RECENT_S.rendered;
   }
 
   /** Only the last `s` seconds are of the output's new place. Its rate stays what it was: the crystal is the same. */
@@ -229,7 +246,7 @@ export class OutputClock {
     this.priorSlope = line.slope;
     this.priorSd = Math.min(SLOPE_SD, Math.max(KNOWN_SLOPE_SD, line.slopeSd));
     this.recent = this.recent.filter((p) => p.x > newest.x - s);
-    this.points = this.recent.map((p) => ({ ...p, stamps: 1 }));
+    this.points = this.stamped ? this.recent.map((p) => ({ ...p, stamps: 1 })) : [this.taken(this.recent)];
     this.bucket = [];
     this.fit();
   }
@@ -262,6 +279,7 @@ export class OutputClock {
 
   /** What a stamp at context time `x` counts. */
   private counts(x: number): number {
+    if (!this.stamped) return 1;
     const age = x - this.beganS;
     const zone = age < FIRST.to ? FIRST : age > WANDER.from && age < WANDER.to ? WANDER : undefined;
     return zone ? 1 - this.alike * (1 - zone.counts) : 1;
@@ -275,6 +293,11 @@ function middle(points: Point[]): Point {
   const mean = (of: "x" | "y"): number => (kept[0]?.[of] ?? 0) + kept.reduce((sum, p) => sum + (p[of] - (kept[0]?.[of] ?? 0)), 0) / kept.length;
   return { x: mean("x"), y: mean("y") };
 }
+
+const earliest = (points: Point[]): Point => {
+  const sorted = [...points].sort((a, b) => a.y - b.y);
+  return sorted[Math.floor(RENDERED.part * sorted.length)] ?? { x: 0, y: 0 };
+};
 
 const spanOf = (points: Point[]): number => (points.at(-1)?.x ?? 0) - (points[0]?.x ?? 0);
 
@@ -300,13 +323,16 @@ function weightedLine(points: Weighed[], prior: number, priorSd: number): Omit<L
 
 const isOfTheFuture = (r: Reading): boolean => (r.stampNs ?? 0) - r.nowNs > EARLIEST_STAMP_S * 1e9;
 
-/** The stated position must be about now, and neither ahead of what is rendered nor absurdly far behind it. */
-function isPlausible(r: Reading): boolean {
-  if (r.stampS === undefined || r.stampNs === undefined || !(r.stampS > 0) || !(r.stampNs > 0)) return false;
+/** The stated position must be about now, and neither where it is rendered, nor ahead of that, nor absurdly far behind: what a stamp
+ *  counts that is not, else 0. */
+function faultOf(r: Reading): number {
+  if (r.stampS === undefined || r.stampNs === undefined || !(r.stampS > 0) || !(r.stampNs > 0)) return 1;
   const ageS = (r.nowNs - r.stampNs) / 1e9;
-  if (isOfTheFuture(r) || !(ageS < OLDEST_STAMP_S)) return false;
+  if (isOfTheFuture(r)) return OF_THE_FUTURE;
+  if (!(ageS < OLDEST_STAMP_S)) return 1;
   const behindS = r.currentS - (r.stampS + ageS);
-  return behindS > -0.1 && behindS < LONGEST_LATENCY_S;
+  if (Math.abs(behindS) < LEAST_LATENCY_S) return OF_RENDERING;
+  return behindS > -0.1 && behindS < LONGEST_LATENCY_S ? 0 : 1;
 }
 
 /** currentTime is of the block rendered last; it is heard a latency later. */
@@ -327,7 +353,9 @@ function likeness(errors: number[]): number {
 const residualOf = (line: { x: number; y: number; slope: number }, p: Point): number =>
   p.y - (line.y + line.slope * (p.x - line.x));
 
-function median(values: number[]): number {
+function quantile(values: number[], part: number): number {
   const sorted = [...values].sort((a, b) => a - b);
-  return sorted[sorted.length >> 1] ?? 0;
+  return sorted[Math.floor(part * sorted.length)] ?? 0;
 }
+
+const median = (values: number[]): number => quantile(values, 0.5);
