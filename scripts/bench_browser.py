@@ -106,22 +106,25 @@ class Bench:
                 raise Failed(f"{what} does not come")
             time.sleep(0.1)
 
-    def calibrate(self, *names):
+    def calibrate(self, stood, *names):
         """As a person does it: the music ends, the microphone hears the measure track, and the music begins anew. What came of
         it, in the program's words: where the machine stood still it is refused or taken back, and is tried again, as it advises,
-        when the speakers have played for a while."""
+        when the speakers have played for a while. `stood_still` says how often the machine did during the last try."""
         for again in range(TRIES):
             if again:
                 self.play(*names)
                 time.sleep(SETTLE_S)
             self.server.end(self.player)
+            began = now()
             words = [self.program, "calibrate", "--mic", "pulse:microphone", "--json"]
             done = subprocess.run(words, env=self.server.env, capture_output=True, text=True)
             if not done.returncode:
                 break
+        stood_still = sum(began < end for _, end in stood())
         self.play(*names)
         time.sleep(RESETTLE_S)
-        return json.loads(done.stdout) if done.stdout else {"error": done.stderr.strip()}
+        report = json.loads(done.stdout) if done.stdout else {"error": done.stderr.strip()}
+        return {**report, "stood_still": stood_still}
 
     def frames(self):
         return self.path.stat().st_size // FRAME
@@ -195,7 +198,7 @@ def two_browsers(bench, seconds, stood):
     out["first_sound_ms"] = bench.first_sounds()
     time.sleep(SETTLE_S)
     out["before"] = window(bench, seconds, stood)
-    out["calibrated"] = bench.calibrate()
+    out["calibrated"] = bench.calibrate(stood)
     out["after"] = window(bench, seconds, stood)
     since = bench.frames()
     counted = bench.reports()
@@ -221,7 +224,7 @@ def beside_native(bench, seconds, stood, engine="chromium"):
     bench.play(*names)
     time.sleep(SETTLE_S)
     out = {"before": window(bench, seconds, stood)}
-    out["calibrated"] = bench.calibrate(*names)
+    out["calibrated"] = bench.calibrate(stood, *names)
     out["after"] = window(bench, seconds, stood)
     out["reports"] = bench.reports()
     return out
@@ -317,17 +320,21 @@ def outcome(calibrated):
         return calibrated["error"]
     heard = lambda report: f"{report['pairs'][0]['delay_us'] / 1e3:.2f} ms" if report and report["pairs"] else "nothing"
     said = f"{calibrated['outcome']}: the microphone heard {heard(calibrated['before'])} before, {heard(calibrated['after'])} after"
-    return "; ".join([said, *calibrated["reasons"]])
+    stood = calibrated["stood_still"]
+    return "; ".join([said, *calibrated["reasons"], *([f"the machine stood still {stood} times in the last try"] if stood else [])])
 
 
 def apart(what, found, limit_ms, command, calibrated=None):
     calm, every = ([abs(us) / 1e3 for us in values] for values in found[:2])
     p, whole, unlike = percentiles(calm), percentiles(every), found[2]
     said = lambda p: f"p50 {p[0]:.2f}, p95 {p[1]:.2f}, max {p[2]:.2f} ms" if p else "none"
-    judged = verdict(bool(p) and p[1] <= limit_ms and unlike <= MOST_UNLIKE * len(every)) if len(calm) >= len(every) / 3 else "inconclusive"
-    # A correction that is taken back, since it makes nothing better, is one that was checked; one that is refused is none.
+    # Standstills make nothing better: what is met with them is met.
+    is_met = lambda p: bool(p) and p[1] <= limit_ms and unlike <= MOST_UNLIKE * len(every)
+    judged = "met" if is_met(whole) else verdict(is_met(p)) if len(calm) >= len(every) / 3 else "inconclusive"
+    # A correction that is taken back, since it makes nothing better, is one that was checked; one that is refused is none. While the
+    # machine stands still browsers do move, and refusing is right.
     if calibrated and calibrated.get("outcome") not in ("kept", "nothing_to_do", "put_back"):
-        judged = "not met"
+        judged = "inconclusive" if calibrated["stood_still"] else "not met"
     note = f"{len(calm)} undisturbed windows of {len(every)}; with all of them {said(whole)}; {unlike} windows more in which the two did not agree"
     note += f"; {outcome(calibrated)}" if calibrated else ""
     return row(what, f"p95 <= {limit_ms:.0f} ms", said(p), judged, command, note)
