@@ -334,7 +334,7 @@ def apart(what, found, limit_ms, command, calibrated=None):
     # A correction that is taken back, since it makes nothing better, is one that was checked; one that is refused is none. While the
     # machine stands still browsers do move, and refusing is right.
     if calibrated and calibrated.get("outcome") not in ("kept", "nothing_to_do", "put_back"):
-        judged = "inconclusive" if calibrated["stood_still"] else "not met"
+        judged = "inconclusive" if calibrated["stood_still"] and judged != "not met" else "not met"
     note = f"{len(calm)} undisturbed windows of {len(every)}; with all of them {said(whole)}; {unlike} windows more in which the two did not agree"
     note += f"; {outcome(calibrated)}" if calibrated else ""
     return row(what, f"p95 <= {limit_ms:.0f} ms", said(p), judged, command, note)
