@@ -15,6 +15,8 @@ import { likeness, noise, writeWav } from "./sound.mjs";
 const { values: given } = parseArgs({ options: { antiphon: { type: "string" }, screenshots: { type: "string" } } });
 /** By how much the right one is late in the recordings, ms. */
 const LATE_MS = 5;
+/** The browser's pretended microphone loses pieces on a busy machine; a person records again, as the page says. */
+const TRIES = 3;
 const [left, right] = [noise(1), noise(2)];
 const lab = await Lab.open();
 const began = Date.now();
@@ -142,13 +144,26 @@ async function theMicrophoneCalibrates(recording, picture) {
   const context = await browser.newContext({ ignoreHTTPSErrors: true, viewport: { width: 390, height: 844 } });
   const page = await context.newPage();
   await page.goto(`https://127.0.0.1:${https.port}/#/calibrate`);
+  for (let tries = 1; !(await heardHere(page)); tries += 1) {
+    const why = (await page.getByRole("listitem").filter({ hasText: /not trustworthy/ }).allInnerTexts()).join(" ");
+    console.log(`     the recording was refused: ${why}`);
+    assert.ok(tries < TRIES, "one of the recordings is believed");
+    await press(page, "Measure again");
+  }
+  await picture("calibrated-here");
+  await agrees();
+  passed("on the encrypted page the device's own microphone does the same");
+}
+
+/** Goes through the wizard; whether the recording was believed. */
+async function heardHere(page) {
   await page.getByRole("radio", { name: "This device's microphone" }).check();
   await press(page, "Next");
   await press(page, "Next");
   await press(page, "Record here");
   await page.getByText(/Recording: \d+ s left/).waitFor({ timeout: 20_000 });
-  await page.getByRole("heading", { name: "Corrected, and not checked yet" }).waitFor({ timeout: 90_000 });
-  await picture("calibrated-here");
-  await agrees();
-  passed("on the encrypted page the device's own microphone does the same");
+  const corrected = page.getByRole("heading", { name: "Corrected, and not checked yet" });
+  const refused = page.getByRole("heading", { name: "The recording cannot be trusted" });
+  await corrected.or(refused).waitFor({ timeout: 90_000 });
+  return corrected.isVisible();
 }

@@ -39,6 +39,15 @@ pub struct Analysis {
     pub pairs: Vec<PairFacts>,
 }
 
+/// A place where every speaker that is heard went on elsewhere, all by the same: put right before anything was measured.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Splice {
+    /// By how much all were later from then on, in microseconds: negative where a piece is missing.
+    pub later_us: f64,
+    /// When, in seconds of the track.
+    pub at_s: f64,
+}
+
 /// One time that the signal was heard.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Occurrence {

@@ -5,7 +5,7 @@
 //! changed by noise, a codec, a gain control or a processor for speech; each leaves marks of its own
 //! (see [`Steadiness`]).
 
-use super::analysis::Recorded;
+use super::analysis::{Recorded, Splice};
 use super::excitation::{BAND_HZ, Excitation};
 use crate::transform::Transform;
 
@@ -71,6 +71,8 @@ pub struct Facts {
     pub bandwidth_hz: Option<f64>,
     /// What changed between periods.
     pub steadiness: Option<Steadiness>,
+    /// What was put right before anything was looked at.
+    pub splices: Vec<Splice>,
 }
 
 /// What changed from period to period, of a signal that does not change.

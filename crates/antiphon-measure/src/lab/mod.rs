@@ -22,6 +22,8 @@ mod surface;
 
 mod place;
 
+mod mend;
+
 mod track;
 
 mod separate;
@@ -63,9 +65,10 @@ pub fn measure(recorded: &Recorded, excitation: &Excitation, options: &Options) 
 
 /// Measures and judges what a [`Search`] found: for recordings of any length.
 pub fn measure_found(found: &Found, excitation: &Excitation, options: &Options) -> Measurement {
-    let (analysis, sides) = sides::analyse_sides(found, excitation, options);
+    let (found, splices) = mend::mended(found, excitation);
+    let (analysis, sides) = sides::analyse_sides(&found, excitation, options);
     let begin_s = analysis.measurement.recorder.begin_s;
     let place = begin_s.zip(analysis.speed).map(|(begin_s, speed)| facts::Place { begin_s, speed });
-    let facts = facts::Facts::of(&found.recorded, excitation, place);
+    let facts = facts::Facts { splices, ..facts::Facts::of(&found.recorded, excitation, place) };
     judge::judge(analysis, sides.as_ref(), &facts, excitation, options)
 }

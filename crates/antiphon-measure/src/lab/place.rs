@@ -19,6 +19,14 @@ const SURE: f64 = 0.1;
 /// And that only if their own fit leaves no more than this of it unexplained: rounds that a jump took away look like a fade, and the
 /// fit is as bad a period off.
 const FITS: f64 = 0.1;
+/// A step between two periods that no clock makes, in frames: 0.25 ms.
+const LEAP: f64 = 12.0;
+/// A period in which the signal fades out has 0.09 of the usual gain; where noise is found in its place, two channels do not agree.
+const FADED: f64 = 0.05;
+/// Periods that may teach what the others are compared with, counted from the middle one.
+const TEACHERS: std::ops::RangeInclusive<isize> = -2..=2;
+/// Steps of two channels that differ by less, in frames, are one: 20 us.
+const ALIKE: f64 = 1.0;
 /// Below this part of the full gain a period that should be full is missing.
 const MISSING: f64 = 0.3;
 
@@ -43,6 +51,20 @@ pub(crate) struct Jump {
     pub(crate) frame: isize,
 }
 
+/// All channels that are heard went on elsewhere, by the same: what is between them is as it was.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Leap {
+    /// Frames by which all are later from then on.
+    pub(crate) later: f64,
+    /// When, to within a period: frame of the timeline.
+    pub(crate) at: isize,
+    /// The same as frame of the signal.
+    pub(crate) frame: isize,
+    /// Begin of a period in which nothing went on elsewhere, a frame of the timeline, and by how much later than there all were before.
+    pub(crate) taught: isize,
+    pub(crate) shift: f64,
+}
+
 /// Every channel in `timeline` (the recording on the signal's clock), which repeats itself within
 /// `range` (frames). `None` if no channel is heard there.
 pub(crate) fn locate(
@@ -51,9 +73,69 @@ pub(crate) fn locate(
     timeline: &[f32],
     range: (f64, f64),
 ) -> Option<Vec<Option<Place>>> {
-    let begin = ((range.0 + range.1) / 2.0) as isize - PERIOD as isize / 2;
-    let middle = periods::cut(deconvolver, timeline, begin, 1).pop()?;
-    let responses = deconvolver.solve_roughly(&middle);
+    let profiles = profiles(deconvolver, timeline, range)?;
+    let common = common_offset(excitation, &profiles);
+    let place = |p: &Profile| {
+        let own = p.fits(excitation);
+        let left = own.cost(own.best());
+        let is_elsewhere = left < FITS && own.cost(common) > left + SURE;
+        let offset = if is_elsewhere { own.best() } else { common };
+        Place {
+            full: p.at(offset),
+            missing: p.missing(excitation, offset),
+            jump: p.jump(excitation, offset),
+            polarity: Polarity::Unclear,
+        }
+    };
+    Some(profiles.iter().map(|p| p.as_ref().map(place)).collect())
+}
+
+/// Where all channels, two at least, go on elsewhere by the same; in the order of time.
+pub(crate) fn leaps(
+    deconvolver: &Deconvolver,
+    excitation: &Excitation,
+    timeline: &[f32],
+    range: (f64, f64),
+) -> Vec<Leap> {
+    // One that is elsewhere in its second half teaches two sounds, and every other period is like both.
+    let taught_by = |k: isize| {
+        let by = (k * PERIOD as isize) as f64;
+        let profiles = profiles(deconvolver, timeline, (range.0 + by, range.1 + by))?;
+        Some((profiles.iter().flatten().map(Profile::likeness).sum::<f64>(), middle(range) + k * PERIOD as isize, profiles))
+    };
+    let best = TEACHERS.filter_map(taught_by).max_by(|a, b| a.0.total_cmp(&b.0));
+    let Some((_, taught, profiles)) = best else { return Vec::new() };
+    let offset = common_offset(excitation, &profiles);
+    let heard: Vec<&Profile> = profiles.iter().flatten().collect();
+    let Some((one, others)) = heard.split_first().filter(|(_, others)| !others.is_empty()) else {
+        return Vec::new();
+    };
+    let others: Vec<Vec<Step>> = others.iter().map(|p| p.steps()).collect();
+    let leap = |step: Step| {
+        let alike = |other: &&Step| {
+            (other.later - step.later).abs() < ALIKE && (other.at - step.at).abs() <= PERIOD as isize
+        };
+        let all: Option<Vec<&Step>> = others.iter().map(|steps| steps.iter().find(alike)).collect();
+        let all = all?;
+        let n = all.len() as isize + 1;
+        let at = (step.at + all.iter().map(|other| other.at).sum::<isize>()) / n;
+        let later = (step.later + all.iter().map(|other| other.later).sum::<f64>()) / n as f64;
+        let frame = at - one.at(offset) + excitation.full().start as isize;
+        Some(Leap { later, at, frame, taught, shift: step.before })
+    };
+    one.steps().into_iter().filter_map(leap).collect()
+}
+
+/// Begin of the period in the middle of `range`.
+fn middle(range: (f64, f64)) -> isize {
+    ((range.0 + range.1) / 2.0) as isize - PERIOD as isize / 2
+}
+
+/// Every channel that is heard, in every period of the timeline; all count their periods from the same one.
+fn profiles(deconvolver: &Deconvolver, timeline: &[f32], range: (f64, f64)) -> Option<Vec<Option<Profile>>> {
+    let begin = middle(range);
+    let taught = periods::cut(deconvolver, timeline, begin, 1).pop()?;
+    let responses = deconvolver.solve_roughly(&taught);
     let arrivals = responses.arrivals();
     let first: Vec<Option<usize>> = arrivals.iter().map(|a| a.map(|a| a.first)).collect();
     let follower = Follower::new(deconvolver, &responses.spectra, &first);
@@ -72,22 +154,12 @@ pub(crate) fn locate(
         let origin = begin + first - back * PERIOD as isize;
         Some(Profile::new(deconvolver, &follower, timeline, c, origin, first))
     };
-    let profiles: Vec<Option<Profile>> = (0..first.len()).map(profile).collect();
-    let common = profiles.iter().flatten().fold(Fits::default(), |sum, p| sum.plus(&p.fits(excitation)));
-    let common = common.best();
-    let place = |p: &Profile| {
-        let own = p.fits(excitation);
-        let left = own.cost(own.best());
-        let is_elsewhere = left < FITS && own.cost(common) > left + SURE;
-        let offset = if is_elsewhere { own.best() } else { common };
-        Place {
-            full: p.at(offset),
-            missing: p.missing(excitation, offset),
-            jump: p.jump(excitation, offset),
-            polarity: Polarity::Unclear,
-        }
-    };
-    Some(profiles.iter().map(|p| p.as_ref().map(place)).collect())
+    Some((0..first.len()).map(profile).collect())
+}
+
+/// Index of the first period at full level, as all channels together have it.
+fn common_offset(excitation: &Excitation, profiles: &[Option<Profile>]) -> isize {
+    profiles.iter().flatten().fold(Fits::default(), |sum, p| sum.plus(&p.fits(excitation))).best()
 }
 
 /// The periods that are used: where every channel is at its full level, its first frame and how many
@@ -111,6 +183,19 @@ struct Profile {
     begin: isize,
     /// `None` where too little of the period was recorded.
     points: Vec<Option<Point>>,
+    /// Amplitude of what is expected of it.
+    expected: f64,
+}
+
+/// A channel went on elsewhere, beyond what it drifts.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Step {
+    /// Frames.
+    later: f64,
+    /// When, to within a period: frame of the timeline.
+    at: isize,
+    /// Frames later than in what taught the follower, before the step.
+    before: f64,
 }
 
 impl Profile {
@@ -136,7 +221,7 @@ impl Profile {
                 Point { gain: point.gain * period as f64 / inside as f64, ..point }
             })
         };
-        Self { begin, points: (0..count).map(point).collect() }
+        Self { begin, points: (0..count).map(point).collect(), expected: follower.power(channel).sqrt() }
     }
 
     fn gains(&self) -> impl Iterator<Item = f64> {
@@ -152,18 +237,37 @@ impl Profile {
 
     /// See [`Place::jump`].
     fn jump(&self, excitation: &Excitation, offset: isize) -> Option<Jump> {
-        let usual = self.usual();
-        let sounds = |p: &Point| p.gain > track::FOUND * usual;
-        let sounding: Vec<(isize, f64)> = (0..)
-            .zip(&self.points)
-            .filter_map(|(k, p)| p.filter(|p| sounds(p)).map(|p| (k, p.shift)))
-            .collect();
+        let sounding = self.sounding(track::FOUND);
         let jumps = sounding.windows(2).map(|w| {
             let middle = (w[0].0 + w[1].0 + 1 - 2 * offset) * PERIOD as isize / 2;
             Jump { later: w[1].1 - w[0].1, frame: excitation.full().start as isize + middle }
         });
         let greatest = jumps.max_by(|a, b| a.later.abs().total_cmp(&b.later.abs()));
         greatest.filter(|jump| jump.later.abs() > track::REACH as f64)
+    }
+
+    /// Periods in which it has at least this part of its usual gain, and how much later it is there.
+    fn sounding(&self, part: f64) -> Vec<(isize, f64)> {
+        let usual = self.usual();
+        let sounds = |p: &Point| p.gain > part * usual;
+        (0..).zip(&self.points).filter_map(|(k, p)| p.filter(|p| sounds(p)).map(|p| (k, p.shift))).collect()
+    }
+
+    /// How well the period that taught explains the others.
+    fn likeness(&self) -> f64 {
+        self.usual() * self.expected
+    }
+
+    fn steps(&self) -> Vec<Step> {
+        let sounding = self.sounding(FADED);
+        let each = sounding.windows(2).map(|w| (w[1].1 - w[0].1) / (w[1].0 - w[0].0) as f64);
+        let drift = periods::median(&mut each.filter(|later| later.abs() <= LEAP).collect::<Vec<_>>());
+        let step = |w: &[(isize, f64)]| Step {
+            later: w[1].1 - w[0].1 - drift * (w[1].0 - w[0].0) as f64,
+            at: self.begin + (w[0].0 + w[1].0 + 1) * PERIOD as isize / 2,
+            before: w[0].1,
+        };
+        sounding.windows(2).map(step).filter(|step| step.later.abs() > LEAP).collect()
     }
 
     fn at(&self, offset: isize) -> isize {

@@ -64,11 +64,15 @@ impl Follower {
         let total: f64 = in_band(period).map(|x| x.norm_sqr()).sum();
         let mut points: Vec<Point> =
             (0..self.expected.len()).map(|c| self.near_or_far(deconvolver, c, period)).collect();
-        let power = |expected: &Spectrum| in_band(expected).map(|x| x.norm_sqr()).sum::<f64>();
-        let explained: f64 = points.iter().zip(&self.expected).map(|(p, e)| p.gain * p.gain * power(e)).sum();
+        let explained: f64 = points.iter().enumerate().map(|(c, p)| p.gain * p.gain * self.power(c)).sum();
         let coherence = (explained / total.max(f64::MIN_POSITIVE)).clamp(0.0, 1.0);
         points.iter_mut().for_each(|p| p.coherence = coherence);
         points
+    }
+
+    /// Of what is expected of a channel, where most is known of a shift.
+    pub(crate) fn power(&self, c: usize) -> f64 {
+        in_band(&self.expected[c]).map(|x| x.norm_sqr()).sum()
     }
 
     fn near_or_far(&self, deconvolver: &Deconvolver, c: usize, period: &Spectrum) -> Point {
@@ -102,7 +106,7 @@ impl Follower {
             cross[i] = expected[i].conj() * period[i] * phase;
             phase *= turn;
         }
-        let own: f64 = in_band(expected).map(|x| x.norm_sqr()).sum();
+        let own = self.power(c);
         let lags = deconvolver.transform().inverse(cross.clone());
         let n = lags.len() as isize;
         let lag = |i: isize| lags[((i + n) % n) as usize];

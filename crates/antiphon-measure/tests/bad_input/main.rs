@@ -159,6 +159,46 @@ fn a_track_with_a_piece_missing_in_the_middle_has_a_dropout() {
 }
 
 #[test]
+fn a_recorder_that_loses_or_repeats_a_piece_leaves_what_is_between_the_speakers() {
+    let rounds = heard(&HONEST).recorder.periods;
+    for (at_s, piece_ms) in [(3.1, 10.0), (3.9, 10.0), (4.6, 2.67), (5.2, 10.0), (6.3, 42.7), (7.4, 90.0), (8.8, 10.0), (9.4, 10.0)] {
+        for (samples, what) in [
+            (spoil::without(&HONEST, at_s, piece_ms / 1e3), "is missing"),
+            (spoil::repeated(&HONEST, at_s, piece_ms / 1e3), "is too much"),
+        ] {
+            let found = heard(&samples);
+            is(&found, Grade::Usable, &["dropout"]);
+            let said = message(&found, FindingKind::Dropout);
+            assert!(said.contains(&format!("{piece_ms:.1} ms {what}")), "{at_s}: {said}");
+            let half = found.pairs[0].delay_us.half_95();
+            assert!(half < 20.0, "at {at_s} s {piece_ms} ms {what}: {half} us");
+            assert_eq!(found.recorder.periods, rounds, "at {at_s} s {piece_ms} ms {what}");
+        }
+    }
+}
+
+#[test]
+fn a_piece_that_is_missing_before_the_first_or_after_the_last_round_is_no_matter() {
+    is(&heard(&spoil::without(&HONEST, 2.0, 0.01)), Grade::Good, &[]);
+    is(&heard(&spoil::without(&HONEST, 10.6, 0.01)), Grade::Good, &[]);
+}
+
+#[test]
+fn a_recorder_that_loses_three_pieces_is_believed_all_the_same() {
+    let one = spoil::without(&HONEST, 8.9, 0.01);
+    let two = spoil::without(&one, 6.1, 0.02);
+    let found = heard(&spoil::without(&two, 4.4, 0.01));
+    is(&found, Grade::Usable, &["dropout"]);
+    assert!(message(&found, FindingKind::Dropout).contains("(and 2 more)"), "{:?}", found.findings);
+}
+
+#[test]
+fn a_piece_that_is_missing_does_not_hide_what_else_the_recorder_does() {
+    let found = heard(&spoil::without(&spoil::suppressed(&HONEST), 6.1, 0.01));
+    is(&found, Grade::NotTrustworthy, &["voice_processing", "dropout"]);
+}
+
+#[test]
 fn one_speaker_that_jumps_has_a_dropout_and_the_recorder_is_not_blamed() {
     let later = Scene::honest().moved([15_000.0, 0.0]).record();
     for at_s in [5, 6, 7] {

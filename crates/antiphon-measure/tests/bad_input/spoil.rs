@@ -91,6 +91,12 @@ pub fn without(samples: &[f32], from_s: f64, length_s: f64) -> Vec<f32> {
     [&samples[..from], &samples[from + length..]].concat()
 }
 
+/// What came before `at_s` once more, so much of it.
+pub fn repeated(samples: &[f32], at_s: f64, length_s: f64) -> Vec<f32> {
+    let (at, length) = ((at_s * RATE as f64) as usize, (length_s * RATE as f64) as usize);
+    [&samples[..at], &samples[at - length..]].concat()
+}
+
 /// Played this many times as fast.
 pub fn faster(samples: &[f32], speed: f64) -> Vec<f32> {
     let wide: Vec<f64> = samples.iter().map(|&x| f64::from(x)).collect();

@@ -56,7 +56,7 @@ impl Evidence<'_> {
             self.processed(),
             self.played_twice(),
             self.cut_short(),
-            self.jumped().or_else(|| self.broken()).or_else(|| self.gone()),
+            self.jumped().or_else(|| self.broken()).or_else(|| self.gone()).or_else(|| self.spliced()),
             self.unclear(),
             self.reverberant(),
             self.unsure(),
@@ -333,6 +333,25 @@ impl Evidence<'_> {
                  player, on the way to a speaker or in the recorder. Record again; if it comes back, close other \
                  programs, and bring wireless speakers nearer.",
                 us / 1_000.0
+            ),
+        ))
+    }
+
+    /// All speakers jumped, by the same.
+    fn spliced(&self) -> Option<Finding> {
+        let splices = &self.facts.splices;
+        let worst = splices.iter().max_by(|a, b| a.later_us.abs().total_cmp(&b.later_us.abs()))?;
+        let (ms, at_s) = (worst.later_us.abs() / 1_000.0, worst.at_s);
+        let what = if worst.later_us < 0.0 { "is missing" } else { "is too much" };
+        let others = match splices.len() - 1 {
+            0 => String::new(),
+            n => format!(" (and {n} more)"),
+        };
+        Some(doubt(
+            FindingKind::Dropout,
+            format!(
+                "{ms:.1} ms {what} in the recording, {at_s:.1} s into the track{others}. All speakers jumped there by the same, \
+                 so it was the recorder or the player; what is between the speakers holds. Close other programs if it comes back."
             ),
         ))
     }
