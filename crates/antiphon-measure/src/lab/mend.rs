@@ -51,7 +51,8 @@ fn cuts(found: &Found, stretch: &Stretch, deconvolver: &Deconvolver, excitation:
     let speed = stretch.period / PERIOD as f64;
     let within = |s: f64| (s - found.recorded.begin_s) * Excitation::RATE_HZ / speed;
     let timeline = Reader::new().read(samples, 0.0, speed, (samples.len() as f64 / speed) as usize);
-    let leaps = place::leaps(deconvolver, excitation, &timeline, (within(stretch.begin_s), within(stretch.end_s)));
+    let leaps =
+        place::leaps(deconvolver, excitation, &timeline, (within(stretch.begin_s), within(stretch.end_s)));
     let cut = |leap: Leap| {
         let at = exactly(&timeline, &leap)?;
         let frame = leap.frame + at as isize - leap.at;
@@ -78,7 +79,9 @@ fn exactly(timeline: &[f32], leap: &Leap) -> Option<usize> {
     // By how much more both differ if it is here instead of at the first frame.
     let mut more = 0.0;
     for n in leap.at - period..leap.at + period {
-        let (Some(x), Some(before), Some(after)) = (at(n), taught(n - before), taught(n - after)) else { continue };
+        let (Some(x), Some(before), Some(after)) = (at(n), taught(n - before), taught(n - after)) else {
+            continue;
+        };
         if best.is_none_or(|(least, _)| more < least) {
             best = Some((more, n));
         }

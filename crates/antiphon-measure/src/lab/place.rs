@@ -101,7 +101,11 @@ pub(crate) fn leaps(
     let taught_by = |k: isize| {
         let by = (k * PERIOD as isize) as f64;
         let profiles = profiles(deconvolver, timeline, (range.0 + by, range.1 + by))?;
-        Some((profiles.iter().flatten().map(Profile::likeness).sum::<f64>(), middle(range) + k * PERIOD as isize, profiles))
+        Some((
+            profiles.iter().flatten().map(Profile::likeness).sum::<f64>(),
+            middle(range) + k * PERIOD as isize,
+            profiles,
+        ))
     };
     let best = TEACHERS.filter_map(taught_by).max_by(|a, b| a.0.total_cmp(&b.0));
     let Some((_, taught, profiles)) = best else { return Vec::new() };

@@ -342,7 +342,7 @@ impl Evidence<'_> {
         let splices = &self.facts.splices;
         let worst = splices.iter().max_by(|a, b| a.later_us.abs().total_cmp(&b.later_us.abs()))?;
         let (ms, at_s) = (worst.later_us.abs() / 1_000.0, worst.at_s);
-        let what = if worst.later_us < 0.0 { "is missing" } else { "is too much" };
+        let what = if worst.later_us < 0.0 { "is missing from" } else { "was put into" };
         let others = match splices.len() - 1 {
             0 => String::new(),
             n => format!(" (and {n} more)"),
@@ -350,7 +350,7 @@ impl Evidence<'_> {
         Some(doubt(
             FindingKind::Dropout,
             format!(
-                "{ms:.1} ms {what} in the recording, {at_s:.1} s into the track{others}. All speakers jumped there by the same, \
+                "A piece of {ms:.1} ms {what} the recording, {at_s:.1} s into the track{others}. All speakers jumped there by the same, \
                  so it was the recorder or the player; what is between the speakers holds. Close other programs if it comes back."
             ),
         ))
