@@ -187,6 +187,7 @@ impl SpeakerEngine {
     /// cross-fade.
     pub fn set_output_delay(&mut self, now: Timestamp<Local>, delay: Span) {
         if std::mem::replace(&mut self.output_delay, delay) != delay {
+            self.proto.set_min_latency(self.min_latency());
             self.move_line(now);
         }
     }

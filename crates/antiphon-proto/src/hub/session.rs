@@ -5,6 +5,7 @@ use std::net::{Ipv6Addr, SocketAddr};
 use antiphon_base::{ClockId, Hub, SessionId, Span, SpeakerId, Timestamp};
 
 use crate::send::Variant;
+use crate::send::pace::UNHURRIED;
 use crate::session::message::{Hello, SpeakerSettings, SpeakerStats};
 use crate::session::{Codec, PROTOCOL, Trim, Welcome};
 use crate::wire::WireError;
@@ -25,9 +26,6 @@ pub const MEDIA_SILENCE: Span = Span::from_s(15);
 /// The most latency that a session by messages is given: twice what browsers need. All speakers of the programme wait
 /// as long, and a guest shall not keep them waiting for more. [BROWSER-4]
 pub const MAX_MESSAGES_NEED_US: i64 = 2_000_000;
-
-/// Who needs at least this long from sending to sound has a buffer behind it that bursts disappear in.
-const UNHURRIED_US: i64 = 100_000;
 
 /// Who wants to join; the shell has done the handshake.
 #[derive(Debug, Clone)]
@@ -276,7 +274,10 @@ impl Session {
     /// small bursts. Loopback alone does not say so much: a proxy with a radio behind it may be there.
     pub(super) fn is_unhurried(&self) -> bool {
         let here = self.addr().is_some_and(|addr| addr.ip().to_canonical().is_loopback());
-        here && self.stats.as_ref().is_some_and(|stats| stats.min_latency_us >= Some(UNHURRIED_US))
+        here && self
+            .stats
+            .as_ref()
+            .is_some_and(|stats| stats.min_latency_us >= Some(UNHURRIED.as_ns() / 1_000))
     }
 
     /// Counts one more media packet on its way.

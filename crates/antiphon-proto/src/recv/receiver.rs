@@ -26,10 +26,24 @@ pub struct Context {
     pub map: Option<ClockMap<Local, Hub>>,
     /// How long before its presentation the hub sends a packet.
     pub latency: Span,
+    /// Whether it may be sent few and large bursts; see [`MAX_UNHURRIED_BURST`](crate::send::pace::MAX_UNHURRIED_BURST).
+    pub unhurried: bool,
     /// How urgent things are.
     pub urgency: Urgency,
     /// The newest epoch and its first frame, when the hub's message has said them.
     pub epoch_start: Option<(Epoch, Frames)>,
+}
+
+impl Context {
+    /// So long after a packet the next ones may be lost: longer than from burst to burst, with some jitter.
+    fn silence(&self) -> Span {
+        let shortest = Span::from_ms(5);
+        if self.unhurried {
+            // A burst comes every tenth of the latency, 40 ms at most; there is time to ask.
+            return (self.latency / 4).clamp(shortest, Span::from_ms(100));
+        }
+        (self.latency / 8).clamp(shortest, Span::from_ms(25))
+    }
 }
 
 /// The receiving side of one speaker.
@@ -79,7 +93,7 @@ impl Receiver {
     pub fn poll_timeout(&self, context: &Context) -> Option<(Timestamp<Local>, Reason)> {
         let map = context.map.or(self.guessed_map)?;
         let streams = self.streams.iter();
-        let next = streams.filter_map(|stream| stream.poll_timeout(context.latency, context.urgency));
+        let next = streams.filter_map(|stream| stream.poll_timeout(context.silence(), context.urgency));
         let (at, reason) = next.min_by_key(|(at, _)| *at)?;
         // A little later: rounding must not wake the shell before the time it waits for.
         Some((map.inverse().apply(at).saturating_add(Span::from_us(1)), reason))
@@ -151,7 +165,7 @@ impl Receiver {
         let map = context.map.or(self.guessed_map)?;
         Some(Moment {
             now: map.apply(context.now),
-            latency: context.latency,
+            silence: context.silence(),
             urgency: context.urgency,
             epoch_start: context.epoch_start,
         })

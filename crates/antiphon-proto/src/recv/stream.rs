@@ -53,7 +53,7 @@ impl Shared {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Moment {
     pub(super) now: Timestamp<Hub>,
-    pub(super) latency: Span,
+    pub(super) silence: Span,
     pub(super) urgency: Urgency,
     pub(super) epoch_start: Option<(Epoch, Frames)>,
 }
@@ -165,14 +165,14 @@ impl Stream {
         shared: &mut Shared,
         counters: &mut PacketCounters,
     ) {
-        if self.tail_at(moment.latency).is_some_and(|at| at <= moment.now) {
+        if self.tail_at(moment.silence).is_some_and(|at| at <= moment.now) {
             self.guess_after(moment, shared);
         }
         self.give_up(moment, shared, counters);
     }
 
-    pub(super) fn poll_timeout(&self, latency: Span, urgency: Urgency) -> Option<(Timestamp<Hub>, Reason)> {
-        let tail = self.tail_at(latency).map(|at| (at, Reason::Nack));
+    pub(super) fn poll_timeout(&self, silence: Span, urgency: Urgency) -> Option<(Timestamp<Hub>, Reason)> {
+        let tail = self.tail_at(silence).map(|at| (at, Reason::Nack));
         [tail, self.recover.poll_timeout(urgency)].into_iter().flatten().min_by_key(|(at, _)| *at)
     }
 
@@ -312,10 +312,9 @@ impl Stream {
     }
 
     /// When packets after the newest are to be suspected lost; `None` once they have been.
-    fn tail_at(&self, latency: Span) -> Option<Timestamp<Hub>> {
+    fn tail_at(&self, silence: Span) -> Option<Timestamp<Hub>> {
         let unit = SampleRate::MEDIA.span_of(self.unit);
-        // Longer than from burst to burst, with some jitter.
-        let silence = (latency / 8).clamp(Span::from_ms(5), Span::from_ms(25)).max(unit * 3 / 2);
+        let silence = silence.max(unit * 3 / 2);
         (self.guessed_after != self.newest.sequence).then(|| self.heard + silence)
     }
 

@@ -12,6 +12,9 @@ pub const MAX_BURST: Span = Span::from_ms(10);
 /// no radio to keep awake, and a burst costs a wake-up of every speaker's thread, which costs more than what it brings.
 pub const MAX_UNHURRIED_BURST: Span = Span::from_ms(40);
 
+/// Who needs at least this long from sending to sound has a buffer behind it that bursts disappear in.
+pub const UNHURRIED: Span = Span::from_ms(100);
+
 /// The shortest time between bursts: the shortest packet (120 frames).
 pub const MIN_BURST: Span = Span::from_us(2_500);
 

@@ -10,6 +10,7 @@ use antiphon_base::{ClockId, ClockMap, Epoch, Frames, Hub as HubClock, Local, Se
 
 use crate::recv::recover::Urgency;
 use crate::recv::{Context, Receiver};
+use crate::send::pace::UNHURRIED;
 use crate::session::message::{HubMessage, PacketCounters, SpeakerMessage, Welcome};
 use crate::sync::{ClockFilter, ClockQuality, Exchange, ProbeSchedule};
 use crate::timeline::{Deadline, Reason, Timeline};
@@ -80,6 +81,8 @@ pub struct Speaker {
     synced_at: Option<Timestamp<Local>>,
     round_trip: RoundTrip,
     release_lead: Span,
+    /// Least time from sending to sound.
+    min_latency: Span,
     receiver: Receiver,
     timeline: Option<Timeline>,
     /// Whether the hub's message has said the timeline, not only a packet.
@@ -120,6 +123,7 @@ impl Speaker {
             synced_at: None,
             round_trip: RoundTrip::default(),
             release_lead: config.release_lead,
+            min_latency: Span::ZERO,
             receiver: Receiver::default(),
             timeline: None,
             timeline_told: false,
@@ -313,6 +317,11 @@ impl Speaker {
         self.release_lead = lead;
     }
 
+    /// Says how much latency the speaker needs, as it reports it to the hub: that decides how far apart bursts may be.
+    pub fn set_min_latency(&mut self, latency: Span) {
+        self.min_latency = latency;
+    }
+
     /// Takes back a payload's buffer, so that the next packet needs no allocation.
     pub fn recycle(&mut self, payload: Vec<u8>) {
         self.receiver.recycle(payload);
@@ -340,6 +349,7 @@ impl Speaker {
             now,
             map: self.filter.map(),
             latency: self.session.as_ref().map_or(Span::ZERO, |session| session.latency),
+            unhurried: self.min_latency >= UNHURRIED,
             urgency: Urgency { round_trip: self.round_trip.get(), release_lead: self.release_lead },
             epoch_start: self
                 .timeline

@@ -6,8 +6,11 @@ mod browser;
 
 mod world;
 
+use std::net::SocketAddr;
+
 use antiphon_base::{Frames, Role, Span};
-use antiphon_proto::session::{Codec, SpeakerSettings};
+use antiphon_proto::session::message::SpeakerMessage;
+use antiphon_proto::session::{Codec, SpeakerSettings, SpeakerStats};
 use antiphon_proto::{Speaker, SpeakerEvent};
 use world::{Link, World, hub};
 
@@ -32,6 +35,22 @@ fn on_a_lan_20_ms_of_latency_are_enough_and_nothing_is_asked_for() {
     let counters = world.hosts[0].speaker.counters();
     assert_eq!((counters.lost, counters.late, counters.duplicate), (0, 0, 0), "{counters:?}");
     assert!(counters.nacked <= 8, "{counters:?}");
+}
+
+#[test]
+fn a_loudspeaker_of_this_machine_does_not_take_the_time_between_its_rare_bursts_for_a_loss() {
+    let mut world = World::new(2, Span::from_ms(420));
+    world.add("loudspeaker", Link { jitter: Span::ZERO, ..Link::LAN });
+    world.hosts[0].addr = SocketAddr::from(([127, 0, 0, 1], 4_000));
+    world.hosts[0].speaker.set_min_latency(Span::from_ms(320));
+    let stats = SpeakerStats { min_latency_us: Some(320_000), ..SpeakerStats::default() };
+    world.run(Span::from_s(2));
+    world.hub.handle_message(world.hub_now(), world.hosts[0].session.unwrap(), SpeakerMessage::Stats(stats));
+    world.start();
+    world.run(Span::from_s(20));
+    let counters = world.hosts[0].speaker.counters();
+    assert!(counters.received > 1_000, "{counters:?}");
+    assert_eq!((counters.nacked, counters.recovered, counters.lost), (0, 0, 0), "{counters:?}");
 }
 
 #[test]
