@@ -68,9 +68,13 @@ impl ErrorBody {
 
     /// No group is called `name`; of `known` the nearest are suggested.
     pub fn unknown_group<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
-        let nearest = nearest(name, known);
+        let known: Vec<&str> = known.into_iter().collect();
+        let nearest = nearest(name, &known);
         let hint = match nearest.as_slice() {
-            [] => "; there are none yet: make one with `antiphon group set NAME SPEAKER:ROLE...`".into(),
+            [] if known.is_empty() => {
+                "; there are none yet: make one with `antiphon group set NAME SPEAKER:ROLE...`".into()
+            }
+            [] => "; `antiphon group list` lists those there are".into(),
             names => format!("; did you mean {}?", names.join(" or ")),
         };
         let message = format!("no group is called {name:?}{hint}");
@@ -79,11 +83,13 @@ impl ErrorBody {
 
     /// No speaker is called `name`; of `known` the nearest are suggested.
     pub fn unknown_speaker<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
-        let nearest = nearest(name, known);
+        let known: Vec<&str> = known.into_iter().collect();
+        let nearest = nearest(name, &known);
         let hint = match nearest.as_slice() {
-            [] => {
+            [] if known.is_empty() => {
                 "; no speaker has joined this hub yet: start one with `antiphon speaker --name NAME`".into()
             }
+            [] => "; `antiphon speakers` lists those that have joined".into(),
             names => format!("; did you mean {}?", names.join(" or ")),
         };
         let message = format!("no speaker is called {name:?}{hint}");
@@ -123,12 +129,18 @@ impl std::fmt::Display for ErrorBody {
 /// How many names are suggested: more than three are a list, not a hint.
 const SUGGESTIONS: usize = 3;
 
-/// The names of `known` nearest to `name` by edit distance, best first.
-fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+/// The names of `known` that come near `name`, the nearest by edit distance first: half of it may be wrong, or it may be
+/// a part of one. What comes no nearer was not meant.
+fn nearest(name: &str, known: &[&str]) -> Vec<String> {
     let wanted = name.to_lowercase();
+    let slips = wanted.chars().count().div_ceil(2);
+    let far = |known: &str| match (known.contains(&wanted), levenshtein(&wanted, known)) {
+        (true, _) if !wanted.is_empty() => Some(0),
+        (_, far) => (far <= slips).then_some(far),
+    };
     let mut ranked: Vec<(usize, &str)> =
-        known.into_iter().map(|known| (levenshtein(&wanted, &known.to_lowercase()), known)).collect();
-    ranked.sort();
+        known.iter().filter_map(|known| Some((far(&known.to_lowercase())?, *known))).collect();
+    ranked.sort_unstable();
     ranked.dedup();
     ranked.into_iter().take(SUGGESTIONS).map(|(_, known)| known.to_owned()).collect()
 }
@@ -140,9 +152,17 @@ mod tests {
     #[test]
     fn an_unknown_speaker_is_answered_with_the_nearest_names() {
         let said = ErrorBody::unknown_speaker("kichen", ["desk", "kitchen", "bath", "Kitchen 2"]);
-        assert_eq!(said.nearest[0], "kitchen");
-        assert_eq!(said.nearest.len(), 3);
+        assert_eq!(said.nearest, ["kitchen", "Kitchen 2"]);
         assert!(said.message.contains("\"kichen\"") && said.message.contains("did you mean kitchen"));
+    }
+
+    #[test]
+    fn nobody_is_suggested_where_nobody_comes_near() {
+        let said = ErrorBody::unknown_speaker("attic", ["desk", "Mi Portable Bluetooth Speaker"]);
+        assert!(said.nearest.is_empty() && !said.message.contains("did you mean"), "{said}");
+        assert!(said.message.contains("antiphon speakers"), "{said}");
+        let part = ErrorBody::unknown_speaker("portable", ["desk", "Mi Portable Bluetooth Speaker"]);
+        assert_eq!(part.nearest, ["Mi Portable Bluetooth Speaker"]);
     }
 
     #[test]

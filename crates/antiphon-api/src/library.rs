@@ -33,6 +33,9 @@ pub struct LibraryReply {
     pub files: Vec<LibraryFile>,
     /// How many files there are.
     pub total: usize,
+    /// How many files the whole library has.
+    #[serde(default)]
+    pub of: usize,
     /// The folders are being read: there may soon be more.
     pub reading: bool,
 }

@@ -1,5 +1,7 @@
 //! Which model is meant by what somebody typed.
 
+use std::collections::BTreeSet;
+
 use strsim::levenshtein;
 
 use crate::catalogue::Catalogue;
@@ -10,9 +12,9 @@ use crate::model::Model;
 pub enum Named<'a> {
     /// This model.
     Known(Found<'a>),
-    /// Any of these: more has to be typed. The nearest first, three at most.
+    /// Any of these models: more has to be typed. The nearest first.
     Several(Vec<String>),
-    /// None; the nearest first, three at most.
+    /// None; the nearest models first, three at most.
     Unknown(Vec<String>),
 }
 
@@ -25,7 +27,24 @@ pub struct Found<'a> {
     pub name: &'a str,
 }
 
-/// How many are offered: more are a list, not a hint.
+impl Found<'_> {
+    /// Whether it is something to buy, not the name of a family.
+    fn is_model(&self) -> bool {
+        self.model.covers.is_empty() || self.model.covers.iter().any(|covered| covered == self.name)
+    }
+
+    /// Whether `typed` may have meant another model as well: it lacks a word by which models differ, or has another one.
+    pub fn is_guess(&self, typed: &str) -> bool {
+        let brand = words(&self.model.brand);
+        let telling = |text: &str| -> BTreeSet<String> {
+            let words = words(text).into_iter();
+            words.filter(|word| !brand.contains(word) && !COMMON.contains(&word.as_str())).collect()
+        };
+        telling(typed) != telling(self.name)
+    }
+}
+
+/// How many are offered of a name that means none: more are a list, not a hint.
 const OFFERED: usize = 3;
 
 /// Longer names are nonsense.
@@ -46,8 +65,12 @@ impl Catalogue {
                 named.push((mark, found));
             }
         }
-        let offer = |from: &[(f64, Found)]| {
-            from.iter().take(OFFERED).map(|(_, found)| found.name.to_owned()).collect()
+        // Nobody has a family at home.
+        let models = |from: &[(f64, Found)]| -> Vec<String> {
+            from.iter()
+                .filter(|(_, found)| found.is_model())
+                .map(|(_, found)| found.name.to_owned())
+                .collect()
         };
         match named.as_slice() {
             [(best, found), rest @ ..] if *best >= SURE => {
@@ -55,10 +78,10 @@ impl Catalogue {
                 if near == 0 || *best >= EXACT {
                     Named::Known(*found)
                 } else {
-                    Named::Several(offer(&named[..=near]))
+                    Named::Several(models(&named[..=near]))
                 }
             }
-            _ => Named::Unknown(offer(&named)),
+            _ => Named::Unknown(models(&named).into_iter().take(OFFERED).collect()),
         }
     }
 
@@ -213,6 +236,28 @@ mod tests {
     fn a_name_that_several_have_chooses_none() {
         let Named::Several(names) = Catalogue::embedded().find("jbl flip") else { panic!() };
         assert!(names.len() >= 2 && names.iter().all(|name| name.contains("Flip")), "{names:?}");
+    }
+
+    #[test]
+    fn a_brand_alone_is_answered_with_its_models_and_no_family() {
+        let Named::Several(names) = Catalogue::embedded().find("JBL") else { panic!() };
+        assert!(names.len() > 3 && names.iter().all(|name| !name.contains("with")), "{names:?}");
+    }
+
+    #[test]
+    fn a_name_that_lacks_what_tells_models_apart_is_a_guess() {
+        let catalogue = Catalogue::embedded();
+        let guessed = |typed: &str| match catalogue.find(typed) {
+            Named::Known(found) => found.is_guess(typed).then(|| found.name.to_owned()),
+            _ => panic!("{typed}"),
+        };
+        assert_eq!(guessed("Bose SoundLink").as_deref(), Some("Bose SoundLink Flex"));
+        assert_eq!(guessed("Marshall Emberton").as_deref(), Some("Marshall Emberton II"));
+        for sure in
+            ["flip 6", "JBL Flip6", "mi portable 3", "Xiaomi Portable Speaker 3", "ultimate ears boom 2"]
+        {
+            assert_eq!(guessed(sure), None, "{sure}");
+        }
     }
 
     proptest! {

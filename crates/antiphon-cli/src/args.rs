@@ -77,7 +77,7 @@ pub enum Verb {
     /// Set how a speaker's audio is encoded: l16, l24, flac, opus
     Codec(CodecArgs),
 
-    /// Set the time from hub to loudspeaker, the same for all: 20ms to 2s
+    /// Set the time from hub to loudspeaker, the same for all: 15ms to 2s
     Latency(LatencyArgs),
 
     /// What the hub plays by itself: listed, added to, emptied
@@ -323,10 +323,11 @@ pub struct OutputsArgs {
 /// `antiphon volume`
 #[derive(Debug, clap::Args)]
 pub struct VolumeArgs {
-    /// The speaker
+    /// The speaker: its name, or as much of its beginning as no other has
     #[arg(value_name = "NAME")]
     pub name: String,
-    /// 0dB is as the source, by gain; 40% is of the loudspeaker's own; mute and unmute keep both
+    /// 0dB is as the source, by gain, -6 or -6dB quieter, +3dB louder; 40% is of the loudspeaker's own; mute and unmute
+    /// keep both
     #[arg(value_name = "VOLUME", allow_hyphen_values = true)]
     pub volume: Volume,
     /// Where to ask
@@ -337,7 +338,7 @@ pub struct VolumeArgs {
 /// `antiphon delay`
 #[derive(Debug, clap::Args)]
 pub struct DelayArgs {
-    /// The speaker
+    /// The speaker: its name, or as much of its beginning as no other has
     #[arg(value_name = "NAME")]
     pub name: String,
     /// Later than the others; negative: earlier
@@ -351,7 +352,7 @@ pub struct DelayArgs {
 /// `antiphon role`
 #[derive(Debug, clap::Args)]
 pub struct RoleArgs {
-    /// The speaker
+    /// The speaker: its name, or as much of its beginning as no other has
     #[arg(value_name = "NAME")]
     pub name: String,
     /// Its part of the programme
@@ -365,7 +366,7 @@ pub struct RoleArgs {
 /// `antiphon codec`
 #[derive(Debug, clap::Args)]
 pub struct CodecArgs {
-    /// The speaker
+    /// The speaker: its name, or as much of its beginning as no other has
     #[arg(value_name = "NAME")]
     pub name: String,
     /// How its audio is encoded

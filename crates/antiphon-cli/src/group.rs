@@ -8,7 +8,8 @@ use clap::{Subcommand, ValueEnum};
 
 use crate::args::HubOnlyArgs;
 use crate::exit::{Exit, Failure};
-use crate::{find, terminal};
+use crate::play::targets;
+use crate::{find, members, terminal};
 
 /// `antiphon group`
 #[derive(Debug, clap::Args)]
@@ -99,16 +100,15 @@ pub fn run(args: &GroupArgs) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
-/// A speaker's name may hold a colon; what stands behind the last one counts if it is a role.
+/// As `play --to` has it. An output is the speaker that is called by it.
 fn member(typed: &str) -> Result<GroupMember, Failure> {
-    let (speaker, role) = match typed.rsplit_once(':').map(|(name, role)| (name, role.parse::<Role>())) {
-        Some((name, Ok(role))) => (name, role),
-        _ => (typed, Role::Both),
-    };
-    if speaker.is_empty() {
-        return Err(Failure::new(Exit::Usage, format!("{typed:?} names no speaker; write NAME:ROLE")));
+    let refused = |why: String| Failure::new(Exit::Usage, format!("{typed:?}: {why}"));
+    let target = targets::target(typed).map_err(|error| refused(error.to_string()))?;
+    if target.name.is_empty() {
+        return Err(refused("it names no speaker; write NAME:ROLE".into()));
     }
-    Ok(GroupMember { speaker: speaker.to_owned(), role })
+    let speaker = members::called(&target.name).unwrap_or(target.name);
+    Ok(GroupMember { speaker, role: target.role.unwrap_or(Role::Both) })
 }
 
 fn likely(members: &[GroupMember]) -> GroupKind {
@@ -159,8 +159,16 @@ mod tests {
         assert_eq!(read("desk:left"), ("desk".into(), Role::Left));
         assert_eq!(read("desk"), ("desk".into(), Role::Both));
         assert_eq!(read("a:b:ch3"), ("a:b".into(), Role::Channel(3)));
-        assert_eq!(read("10:30"), ("10:30".into(), Role::Both));
+        assert_eq!(read("pulse:a#left"), ("pulse:a#left".into(), Role::Both));
+        assert_eq!(read("pulse:a#left:mono"), ("pulse:a#left".into(), Role::Mono));
         assert_eq!(member(":left").unwrap_err().exit, Exit::Usage);
+    }
+
+    #[test]
+    fn a_role_that_is_none_is_refused_and_no_part_of_the_name() {
+        let said = member("desk:middle").unwrap_err();
+        assert!(said.exit == Exit::Usage && said.message.contains("\"middle\""), "{said}");
+        assert!(said.message.contains("mono"), "{said}");
     }
 
     #[test]

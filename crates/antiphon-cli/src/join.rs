@@ -9,7 +9,7 @@ use qrcode::render::unicode::Dense1x2;
 
 use crate::args::JoinArgs;
 use crate::exit::{Exit, Failure};
-use crate::{find, terminal};
+use crate::{access, find, terminal};
 
 /// White on black, whatever the terminal's own colours are: some readers take no code that is light on dark.
 const PAPER: (&str, &str) = ("\x1b[97;40m", "\x1b[0m");
@@ -34,13 +34,28 @@ fn make(client: &Client, args: &JoinArgs) -> Result<String, Failure> {
         return Ok(json::write_pretty(&reply));
     }
     let link = if args.https { https(&reply)? } else { &reply.url };
+    let alone = if is_here_only(link) { Some(access::alone(client)?) } else { None };
+    if let (Some(why), true) = (&alone, args.qr) {
+        client.revoke_join_code(&reply.id)?;
+        return Err(Failure::failed(format!("no phone can open a link of this hub: {why}")));
+    }
     let mut text = match args.qr {
         true => format!("{}\n", qr(link)?),
         false => String::new(),
     };
     text.push_str(&format!("{link}\n"));
-    terminal::note(&told(&reply, args.https));
+    match alone {
+        Some(why) => terminal::note(&format!("Only a browser on this machine can open this: {why}")),
+        None => terminal::note(&told(&reply, args.https)),
+    }
     Ok(text)
+}
+
+/// Whether the link names the machine that opens it.
+fn is_here_only(link: &str) -> bool {
+    ["127.", "[::1]", "localhost"]
+        .iter()
+        .any(|host| link.split_once("://").is_some_and(|(_, at)| at.starts_with(host)))
 }
 
 fn https(reply: &JoinCodeReply) -> Result<&String, Failure> {
@@ -127,6 +142,14 @@ mod tests {
                 && lines.len() == lines[0].len().div_ceil(2)
         );
         assert!(lines[0].iter().all(|block| *block == '\u{2588}'), "the margin is light: {text}");
+    }
+
+    #[test]
+    fn a_link_to_this_machine_is_none_for_phones() {
+        for link in ["http://127.0.0.1:7755/j#A", "https://[::1]:7756/j#A"] {
+            assert!(is_here_only(link), "{link}");
+        }
+        assert!(!is_here_only("http://192.168.1.20:7755/j#127.0"));
     }
 
     #[test]

@@ -15,6 +15,10 @@ mod signals;
 
 mod dirs;
 
+mod columns;
+
+mod names;
+
 mod find;
 
 mod hub;

@@ -220,6 +220,16 @@ pub fn is_output(text: &str) -> bool {
     text.split_once(':').is_some_and(|(scheme, _)| schemes.contains(&scheme))
 }
 
+/// What a speaker is called that was named by an output; `None`: `typed` is no output.
+pub fn called(typed: &str) -> Option<String> {
+    if let Some(address) = typed.strip_prefix("bluetooth:") {
+        let pairs = saved().unwrap_or_default();
+        return Some(by_address(address.parse().ok()?, None, &pairs).speaker);
+    }
+    let output: OutputUri = Some(typed).filter(|typed| is_output(typed))?.parse().ok()?;
+    Some(shortened(&output.to_string()))
+}
+
 /// A speaker named by its output is called like that, as far as a name can hold it.
 fn by_output(target: &SourceTarget) -> Result<Device, Failure> {
     let output: OutputUri =

@@ -95,7 +95,15 @@ impl FromStr for Volume {
                 format!("{:?} is no volume of a loudspeaker; write 0% to 100%", shortened(text))
             });
         }
+        let is_signed = lower.starts_with(['+', '-']);
         let gain = number(lower.strip_suffix("db").unwrap_or(&lower)).map(|gain| gain as f32);
+        // Whoever writes 40 may mean 40 %, and would get forty decibels more: a hundred times as loud.
+        if gain.is_some() && !is_signed && !lower.ends_with("db") {
+            return Err(format!(
+                "{lower} may be percent or decibels; write {lower}% for the loudspeaker's own volume or +{lower}dB for \
+                 a gain of the programme"
+            ));
+        }
         gain.map(Self::Gain).ok_or_else(|| {
             format!(
                 "{:?} is no volume; write decibels such as -6dB or 0dB, or 40%, mute or unmute",
@@ -185,10 +193,20 @@ mod tests {
     #[test]
     fn a_volume_is_decibels_or_a_word() {
         assert_eq!("-6.5dB".parse(), Ok(Volume::Gain(-6.5)));
-        assert_eq!("0".parse(), Ok(Volume::Gain(0.0)));
+        assert_eq!("0dB".parse(), Ok(Volume::Gain(0.0)));
+        assert_eq!("-6".parse(), Ok(Volume::Gain(-6.0)), "only decibels are negative");
+        assert_eq!("+3".parse(), Ok(Volume::Gain(3.0)));
         assert_eq!("mute".parse(), Ok(Volume::Mute));
         for bad in ["loud", "", "dB", "nan", "1e3"] {
             assert!(bad.parse::<Volume>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_bare_number_is_refused_since_louder_by_ten_decibels_is_not_ten_percent() {
+        for (bare, remedy) in [("10", "write 10% "), ("10", " +10dB "), ("40", " +40dB "), ("0", " +0dB ")] {
+            let said = bare.parse::<Volume>().unwrap_err();
+            assert!(said.contains(remedy), "{said}");
         }
     }
 

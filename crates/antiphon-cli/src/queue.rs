@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use antiphon_api::{
     Client, LibraryReply, QueueAdd, QueueMove, QueuePatch, QueuePlace, QueueReply, QueueWish,
@@ -21,12 +22,7 @@ const FOUND: usize = 50;
 pub fn run(args: &QueueArgs) -> Result<Exit, Failure> {
     let client = find::client(args.at.hub.as_ref())?;
     let queue = match args.action.clone().unwrap_or(QueueAction::List) {
-        QueueAction::Find { words } => {
-            let found = client.find_in_library(&words.join(" "), FOUND)?;
-            let text = if args.json { json::write_pretty(&found) } else { files(&found) };
-            terminal::print(&text);
-            return Ok(if found.total == 0 && found.folders.is_empty() { Exit::NotFound } else { Exit::Ok });
-        }
+        QueueAction::Find { words } => return find(&client, &words.join(" "), args.json),
         QueueAction::List => client.queue()?,
         QueueAction::Add { what, now, next } => {
             let place = match (now, next) {
@@ -47,13 +43,59 @@ pub fn run(args: &QueueArgs) -> Result<Exit, Failure> {
         }
         QueueAction::Remove { number } => client.remove_from_queue(&numbered(&client.queue()?, number)?)?,
         QueueAction::Next => {
+            let before = client.queue()?.current;
             client.transport(&TransportRequest { action: TransportAction::Next, to: None })?;
-            client.queue()?
+            moved_on(&client, before.as_deref())?
         }
         QueueAction::Clear => client.clear_queue()?,
     };
     terminal::print(&if args.json { json::write_pretty(&queue) } else { page(&queue) });
     Ok(Exit::Ok)
+}
+
+/// The queue once another one is heard: the next one has to be opened, and what was sent already is heard first.
+fn moved_on(client: &Client, before: Option<&str>) -> Result<QueueReply, Failure> {
+    let end = Instant::now() + NEXT;
+    loop {
+        let queue = client.queue()?;
+        if !queue.playing || queue.current.as_deref() != before || Instant::now() >= end {
+            return Ok(queue);
+        }
+        std::thread::sleep(LOOK);
+    }
+}
+
+/// A radio station may take longer to open; whoever typed this waits for nothing longer.
+const NEXT: Duration = Duration::from_secs(3);
+
+/// How often the hub is asked meanwhile.
+const LOOK: Duration = Duration::from_millis(50);
+
+fn find(client: &Client, words: &str, as_json: bool) -> Result<Exit, Failure> {
+    let found = client.find_in_library(words, FOUND)?;
+    let none = found.total == 0 && found.folders.is_empty();
+    if as_json {
+        terminal::print(&json::write_pretty(&found));
+    } else if none {
+        return Err(Failure::new(Exit::NotFound, nothing(&found, words)));
+    } else {
+        terminal::print(&files(&found));
+    }
+    Ok(if none { Exit::NotFound } else { Exit::Ok })
+}
+
+fn nothing(found: &LibraryReply, words: &str) -> String {
+    match (found.reading, found.of) {
+        (true, _) => format!(
+            "nothing matches {words:?} so far; the hub still reads its folders: ask again in a moment"
+        ),
+        (false, 0) => {
+            "the hub has no music files; name a folder that has: antiphon hub --music DIR".to_owned()
+        }
+        (false, of) => {
+            format!("nothing in the hub's {of} files matches {words:?}; fewer or shorter words find more")
+        }
+    }
 }
 
 /// The key of number `number` of the list, from 1.
@@ -142,6 +184,14 @@ mod tests {
     use antiphon_api::QueueItem;
 
     use super::*;
+
+    #[test]
+    fn a_search_that_finds_nothing_says_in_how_much_it_looked() {
+        let library = |of, reading| LibraryReply { of, reading, ..LibraryReply::default() };
+        assert!(nothing(&library(312, false), "zzz").contains("312 files matches \"zzz\""));
+        assert!(nothing(&library(0, false), "zzz").contains("--music DIR"));
+        assert!(nothing(&library(0, true), "zzz").contains("still reads"));
+    }
 
     #[test]
     fn numbers_are_those_of_the_list() {

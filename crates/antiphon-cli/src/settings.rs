@@ -1,11 +1,11 @@
 //! Verbs that change one thing.
 
-use antiphon_api::{SpeakerPatch, TransportAction, TransportRequest};
+use antiphon_api::{SpeakerPatch, SpeakerStatus, TransportAction, TransportRequest};
 
 use crate::args::{CodecArgs, CtlAction, CtlArgs, DelayArgs, HubOnlyArgs, LatencyArgs, RoleArgs, VolumeArgs};
 use crate::exit::{Exit, Failure};
 use crate::plan::Volume;
-use crate::{find, terminal};
+use crate::{find, names, terminal};
 
 /// Sets a volume.
 pub fn volume(args: &VolumeArgs) -> Result<Exit, Failure> {
@@ -56,17 +56,23 @@ pub fn ctl(args: &CtlArgs) -> Result<Exit, Failure> {
 }
 
 fn set(at: &HubOnlyArgs, name: &str, patch: &SpeakerPatch) -> Result<Exit, Failure> {
-    let speaker = find::client(at.hub.as_ref())?.set_speaker(name, patch)?;
-    let muted = if speaker.muted { ", muted" } else { "" };
-    let volume = speaker.volume.map_or(String::new(), |percent| format!(" at {percent} %"));
+    let client = find::client(at.hub.as_ref())?;
+    let speaker = client.set_speaker(&names::at(&client, name)?, patch)?;
     say(&format!(
-        "{}: {}, {}, {:+} dB{volume}{muted}, delay {} ms",
+        "{}: {}, {}, {}, delay {} ms",
         speaker.name,
         speaker.role,
         speaker.codec,
-        speaker.gain_db,
+        loudness(&speaker),
         speaker.delay_us as f64 / 1e3
     ))
+}
+
+/// Both volumes of a speaker: the programme's gain, and the loudspeaker's own where that has one.
+pub fn loudness(speaker: &SpeakerStatus) -> String {
+    let own = speaker.volume.map_or(String::new(), |percent| format!(", {percent} %"));
+    let muted = if speaker.muted { ", muted" } else { "" };
+    format!("{:+} dB{own}{muted}", speaker.gain_db)
 }
 
 fn say(line: &str) -> Result<Exit, Failure> {

@@ -9,7 +9,9 @@ use antiphon_api::{
 };
 
 use crate::args::ReadArgs;
+use crate::columns::{Columns, NAME, cut};
 use crate::exit::{Exit, Failure};
+use crate::settings::loudness;
 use crate::{find, terminal};
 
 /// Speakers report once a second.
@@ -47,42 +49,47 @@ fn read(args: &ReadArgs, table: fn(&Status) -> String) -> Result<Exit, Failure> 
 }
 
 fn list(status: &Status) -> String {
-    let mut out = String::new();
     if status.speakers.is_empty() {
         return NO_SPEAKERS.to_owned();
     }
-    row(&mut out, &["SPEAKER", "ROLE", "CODEC", "VOLUME", "DELAY", "OUTPUT"], &LIST);
-    for speaker in &status.speakers {
-        let volume = if speaker.muted { "muted".to_owned() } else { format!("{:+.1} dB", speaker.gain_db) };
-        let delay = format!("{} ms", speaker.delay_us as f64 / 1e3);
-        let (role, codec) = (speaker.role.to_string(), speaker.codec.to_string());
-        row(&mut out, &[&speaker.name, &role, &codec, &volume, &delay, &speaker.output], &LIST);
-    }
+    let mut rows = vec![["SPEAKER", "ROLE", "CODEC", "VOLUME", "DELAY", "OUTPUT"].map(str::to_owned)];
+    rows.extend(status.speakers.iter().map(listed));
+    let (columns, mut out) = (Columns::around(&rows), String::new());
+    rows.iter().for_each(|row| columns.row(&mut out, row));
     out
+}
+
+fn listed(speaker: &SpeakerStatus) -> [String; 6] {
+    let delay = format!("{} ms", speaker.delay_us as f64 / 1e3);
+    let (role, codec) = (speaker.role.to_string(), speaker.codec.to_string());
+    [speaker.name.clone(), role, codec, loudness(speaker), delay, speaker.output.clone()]
 }
 
 const NO_SPEAKERS: &str = "No speaker has joined. Start one with: antiphon speaker --name NAME\n";
 
-/// Widths of columns; together at most 80. The last is as wide as its text.
-const LIST: [usize; 6] = [20, 6, 6, 10, 10, 28];
-const CLOCKS: [usize; 8] = [14, 6, 6, 10, 9, 9, 15, 11];
-const PACKETS: [usize; 8] = [13, 13, 10, 6, 6, 11, 11, 10];
+/// The narrowest column of names, and the widths of the columns beside it; together at most 80.
+const NAMES: usize = 14;
+const CLOCKS: [usize; 7] = [6, 6, 10, 9, 9, 15, 11];
+const PACKETS: [usize; 7] = [13, 10, 6, 6, 11, 11, 10];
 
 fn table(status: &Status) -> String {
     let mut out = hub_line(&status.hub) + &programme_line(&status.programme) + "\n";
     if status.speakers.is_empty() {
         return out + NO_SPEAKERS;
     }
-    row(
-        &mut out,
-        &["SPEAKER", "ROLE", "CODEC", "STATE", "LATENCY", "BUFFER", "CLOCK SURE TO", "SKEW"],
-        &CLOCKS,
-    );
-    status.speakers.iter().for_each(|speaker| clock_row(&mut out, speaker));
+    let beside =
+        |others| Columns::beside(status.speakers.iter().map(|speaker| speaker.name.as_str()), NAMES, others);
+    let clocks = beside(&CLOCKS);
+    clocks
+        .row(&mut out, &["SPEAKER", "ROLE", "CODEC", "STATE", "LATENCY", "BUFFER", "CLOCK SURE TO", "SKEW"]);
+    status.speakers.iter().for_each(|speaker| clocks.row(&mut out, &clock_cells(speaker)));
     out.push('\n');
-    let heads = ["SPEAKER", "PLAYS", "RECEIVED", "LATE", "LOST", "RECOVERED", "CONCEALED", "UNDERRUNS"];
-    row(&mut out, &heads, &PACKETS);
-    status.speakers.iter().for_each(|speaker| packet_row(&mut out, speaker));
+    let packets = beside(&PACKETS);
+    packets.row(
+        &mut out,
+        &["SPEAKER", "PLAYS", "RECEIVED", "LATE", "LOST", "RECOVERED", "CONCEALED", "UNDERRUNS"],
+    );
+    status.speakers.iter().filter_map(packet_cells).for_each(|cells| packets.row(&mut out, &cells));
     let links = status.speakers.iter().filter_map(link_lines);
     let calibrations = status.speakers.iter().filter_map(calibration_line);
     let lines: String =
@@ -97,7 +104,7 @@ fn table(status: &Status) -> String {
 /// How the link to a Bluetooth speaker stands, in words.
 fn link_lines(speaker: &SpeakerStatus) -> Option<String> {
     let link = speaker.link.as_ref()?;
-    let name = shortened(&speaker.name, 20);
+    let name = cut(&speaker.name, NAME);
     let state = match link.state {
         LinkState::Up => format!("{}, packets of {:.1} ms", shortened(&link.codec, 28), link.packet_ms),
         LinkState::Stalled => "its radio takes nothing at present".to_owned(),
@@ -115,7 +122,7 @@ fn link_lines(speaker: &SpeakerStatus) -> Option<String> {
 
 /// That a speaker is a page in a browser, and whether others can listen.
 fn browser_line(speaker: &SpeakerStatus) -> Option<String> {
-    let name = shortened(&speaker.name, 20);
+    let name = cut(&speaker.name, NAME);
     let at = shortened(speaker.address.as_deref().unwrap_or("?"), 26);
     let sealed = if speaker.sealed { "encrypted (HTTPS)" } else { "NOT encrypted (HTTP)" };
     let dropped = match speaker.sent.dropped {
@@ -159,7 +166,7 @@ fn link_facts(link: &LinkStats) -> String {
 /// What a calibration does to a speaker, how old it is, and whether it still holds.
 fn calibration_line(speaker: &SpeakerStatus) -> Option<String> {
     let found = speaker.calibration.as_ref()?;
-    let name = shortened(&speaker.name, 20);
+    let name = cut(&speaker.name, NAME);
     let checked = if found.verified { "checked" } else { "not checked" };
     let delay = match found.delay_us {
         early @ ..0 => format!("{:.3} ms earlier", -early as f64 / 1e3),
@@ -206,7 +213,7 @@ fn programme_line(programme: &ProgrammeStatus) -> String {
     }
 }
 
-pub fn clock_row(out: &mut String, speaker: &SpeakerStatus) {
+fn clock_cells(speaker: &SpeakerStatus) -> [String; 8] {
     let (role, codec) = (speaker.role.to_string(), speaker.codec.to_string());
     let latency = format!("{} ms", speaker.latency_us as f64 / 1e3);
     let mut cells =
@@ -221,13 +228,13 @@ pub fn clock_row(out: &mut String, speaker: &SpeakerStatus) {
             cells[7] = format!("{skew:+.2} ppm");
         }
     }
-    row(out, &cells.each_ref().map(String::as_str), &CLOCKS);
+    cells
 }
 
-fn packet_row(out: &mut String, speaker: &SpeakerStatus) {
-    let Some(report) = &speaker.report else { return };
+fn packet_cells(speaker: &SpeakerStatus) -> Option<[String; 8]> {
+    let report = speaker.report.as_ref()?;
     let packets = &report.packets;
-    let cells = [
+    Some([
         speaker.name.clone(),
         plays(report.phase_error_us, &report.state),
         packets.received.to_string(),
@@ -236,8 +243,7 @@ fn packet_row(out: &mut String, speaker: &SpeakerStatus) {
         packets.recovered.to_string(),
         format!("{:.0} ms", report.concealed_ms),
         report.underruns.to_string(),
-    ];
-    row(out, &cells.each_ref().map(String::as_str), &PACKETS);
+    ])
 }
 
 /// A sign would have to be explained; words need not.
@@ -248,17 +254,6 @@ fn plays(phase_error_us: f64, state: &str) -> String {
         early if early <= -0.05 => format!("{:.1} us early", -early),
         _ => "on time".to_owned(),
     }
-}
-
-fn row(out: &mut String, cells: &[&str], widths: &[usize]) {
-    let mut line = String::new();
-    for (cell, width) in cells.iter().zip(widths) {
-        let cell = shortened(cell, width - 1);
-        // Writing to a string cannot fail.
-        let _ = write!(line, "{cell:<width$}");
-    }
-    out.push_str(line.trim_end());
-    out.push('\n');
 }
 
 /// At most `most` characters, none of which steers the terminal.
@@ -289,7 +284,7 @@ fn uptime(s: u64) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use antiphon_api::{
         CalibratedThrough, CalibrationGrade, CalibrationMethod, CalibrationStatus, PacketCounts, SentCounts,
         SpeakerReport,
@@ -299,7 +294,7 @@ mod tests {
 
     use super::*;
 
-    fn speaker(name: &str) -> SpeakerStatus {
+    pub fn speaker(name: &str) -> SpeakerStatus {
         let report = SpeakerReport {
             state: "playing".into(),
             synced: true,
@@ -430,12 +425,31 @@ mod tests {
 
     #[test]
     fn every_line_fits_into_80_columns_even_with_large_figures() {
-        let status = status(vec![speaker("kitchen"), speaker("a name that is longer than its column")]);
-        for text in [table(&status), list(&status)] {
-            for line in text.lines() {
-                assert!(line.chars().count() <= 80, "{} columns: {line}", line.chars().count());
-            }
+        for line in table(&status(vec![speaker("kitchen"), speaker("bath")])).lines() {
+            assert!(line.chars().count() <= 80, "{} columns: {line}", line.chars().count());
         }
+    }
+
+    #[test]
+    fn two_of_one_model_can_be_told_apart_and_all_tables_stand_in_line() {
+        let names = ["Mi Portable Bluetooth Speaker left", "Mi Portable Bluetooth Speaker right", "desk"];
+        let text = table(&status(names.map(speaker).to_vec()));
+        let at = |head: &str| text.lines().find_map(|line| line.find(head)).unwrap();
+        assert_eq!(at("ROLE"), at("PLAYS"), "{text}");
+        for side in ["Speaker left ", "Speaker right "] {
+            assert_eq!(text.matches(side).count(), 2, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_loudspeakers_own_volume_is_listed_beside_the_gain_and_its_output_is_whole() {
+        let output = "pulse:alsa_output.pci-0000_00_1f.3.analog-stereo#left";
+        let desk = SpeakerStatus { gain_db: 0.0, volume: Some(10), output: output.into(), ..speaker("desk") };
+        let text = list(&status(vec![desk, speaker("shelf")]));
+        assert!(
+            text.contains(" +0 dB, 10 % ") && text.contains(" -6 dB ") && text.contains(output),
+            "{text}"
+        );
     }
 
     #[test]
@@ -444,11 +458,6 @@ mod tests {
         assert_eq!(plays(-0.5, "playing"), "0.5 us early");
         assert_eq!(plays(0.01, "playing"), "on time");
         assert_eq!(plays(99.0, "idle"), "-");
-    }
-
-    #[test]
-    fn a_name_cannot_steer_the_terminal() {
-        assert_eq!(shortened("a\u{1b}[2Jb", 20), "a[2Jb");
     }
 
     #[test]

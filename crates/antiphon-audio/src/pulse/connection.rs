@@ -21,13 +21,17 @@ use super::wire::Wire;
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
     /// Nobody listens at any of the places where one would be.
-    #[error("no sound server (PulseAudio or PipeWire) answers{}", tried(.0))]
+    #[error("no sound server (PulseAudio or PipeWire) answers{}", remedy(.0))]
     Absent(Vec<(PathBuf, io::Error)>),
     /// It will not do what was asked.
     #[error("the sound server refuses: {0}")]
     Refused(PulseError),
     /// It has stopped, or is too busy to answer.
-    #[error("the sound server has not answered for {} s", PATIENCE.as_s_f64())]
+    #[error(
+        "the sound server has not answered for {} s; start it again with `systemctl --user restart pipewire-pulse` (or \
+         pulseaudio)",
+        PATIENCE.as_s_f64()
+    )]
     Silent,
     /// It closed the connection.
     #[error("the sound server has gone away")]
@@ -46,12 +50,11 @@ impl From<ProtocolError> for ServerError {
     }
 }
 
-fn tried(places: &[(PathBuf, io::Error)]) -> String {
-    if places.is_empty() {
-        return ": PULSE_SERVER names none on this machine".into();
+fn remedy(places: &[(PathBuf, io::Error)]) -> &'static str {
+    match places {
+        [] => ": PULSE_SERVER names none on this machine",
+        _ => "; start it with `systemctl --user start pipewire-pulse` (or pulseaudio)",
     }
-    let one = |(path, error): &(PathBuf, io::Error)| format!("{}: {error}", path.display());
-    format!(" ({})", places.iter().map(one).collect::<Vec<_>>().join("; "))
 }
 
 /// How long an answer may take: a server that pauses for longer has stopped, and people wait for nothing longer.
@@ -85,7 +88,10 @@ impl Connection {
         for path in place::sockets(env, nix::unistd::getuid().as_raw()) {
             match UnixStream::connect(&path) {
                 Ok(socket) => return Self::introduce(socket),
-                Err(error) => failed.push((path, error)),
+                Err(error) => {
+                    tracing::debug!("no sound server at {}: {error}", path.display());
+                    failed.push((path, error));
+                }
             }
         }
         Err(ServerError::Absent(failed))

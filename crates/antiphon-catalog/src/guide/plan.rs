@@ -85,16 +85,9 @@ fn add(plan: &mut Vec<Planned>, guide: &Guide, steps: Vec<Step>, model: Option<&
 
 /// The step with what is known of the model put in.
 fn named(mut step: Step, model: Option<&Found>) -> Step {
-    let reset = model.and_then(|found| {
-        found.model.facts_of(found.name).find_map(|fact| match &fact.statement {
-            Statement::Press(Purpose::Reset, what) if fact.proof.evidence.stands() => {
-                Some(format!("For this one: {what} ({}).", fact.proof.evidence.word()))
-            }
-            _ => None,
-        })
-    });
+    let (reset, stereo) = (keys(model, Purpose::Reset), keys(model, Purpose::Stereo));
     let fill = |text: &str| {
-        let text = text.replace("{reset}", reset.as_deref().unwrap_or_default()).trim().to_owned();
+        let text = text.replace("{reset}", &reset).replace("{stereo}", &stereo).trim().to_owned();
         match model {
             Some(found) => text.replace("check MODEL", &format!("check \"{}\"", found.name)),
             None => text,
@@ -104,4 +97,17 @@ fn named(mut step: Step, model: Option<&Found>) -> Step {
     step.run = step.run.as_deref().map(fill);
     step.otherwise = step.otherwise.iter().map(|advice| fill(advice)).collect();
     step
+}
+
+/// What is said of the keys that do it on this model, and how sure that is; nothing where nobody says.
+fn keys(model: Option<&Found>, purpose: Purpose) -> String {
+    let said = model.and_then(|found| {
+        found.model.facts_of(found.name).find_map(|fact| match &fact.statement {
+            Statement::Press(of, what) if *of == purpose && fact.proof.evidence.stands() => {
+                Some(format!("For this one: {what} ({}).", fact.proof.evidence.word()))
+            }
+            _ => None,
+        })
+    });
+    said.unwrap_or_default()
 }

@@ -3,8 +3,9 @@
 mod tokens;
 
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 
-use antiphon_api::{AccessCodeReply, AccessEntry, AccessRole, Client, HubAddress, json};
+use antiphon_api::{AccessCodeReply, AccessEntry, AccessRole, Client, DEFAULT_PORT, json};
 
 use crate::args::HubOnlyArgs;
 use crate::exit::{Exit, Failure};
@@ -61,7 +62,8 @@ pub fn run(args: &AccessArgs) -> Result<Exit, Failure> {
     if args.json {
         return say(&json::write_pretty(&reply));
     }
-    for line in explain(&reply, client.hub()) {
+    let alone = if reply.url.is_none() { alone(&client)? } else { String::new() };
+    for line in explain(&reply, &alone) {
         terminal::note(&line);
     }
     say(&format!("{}\n", reply.code))
@@ -75,8 +77,23 @@ fn log_in(client: &Client, code: &str) -> Result<Exit, Failure> {
     say(&format!("this machine is let in to hub {}, with the role {}\n", me.hub, me.role))
 }
 
-/// What the code is good for, in the order in which people look for it.
-fn explain(reply: &AccessCodeReply, hub: &HubAddress) -> Vec<String> {
+/// Why no other machine reaches the hub, and what to do.
+pub fn alone(client: &Client) -> Result<String, Failure> {
+    let listen = client.status()?.hub.listen;
+    let loopback = listen.parse::<SocketAddr>().is_ok_and(|at| at.ip().is_loopback());
+    Ok(if loopback {
+        format!(
+            "the hub listens to this machine only ({listen}): start it with --listen 0.0.0.0:{DEFAULT_PORT}"
+        )
+    } else {
+        format!(
+            "no network is up: the hub listens ({listen}), but nobody is there; connect this machine, then ask again"
+        )
+    })
+}
+
+/// What the code is good for, in the order in which people look for it; `alone` says why no other machine can use it.
+fn explain(reply: &AccessCodeReply, alone: &str) -> Vec<String> {
     let minutes = reply.expires_s.div_ceil(60);
     let mut lines = vec![format!("Good once, for {minutes} minutes, with the role {}:", reply.role)];
     match &reply.url {
@@ -88,9 +105,7 @@ fn explain(reply: &AccessCodeReply, hub: &HubAddress) -> Vec<String> {
                 reply.code
             ));
         }
-        None => lines.push(format!(
-            "  (hub {hub} listens to this machine only: no other machine reaches it; start it with --listen 0.0.0.0:7755)"
-        )),
+        None => lines.push(format!("  no other machine can use it: {alone}")),
     }
     if reply.pairs {
         lines.push(format!("  on a speaker's machine:      antiphon speaker --code {}", reply.code));
@@ -139,14 +154,14 @@ mod tests {
             url: Some("http://192.168.1.20:7755/".into()),
             pairs: true,
         };
-        let hub = "127.0.0.1:7755".parse().unwrap();
-        let said = explain(&reply, &hub).join("\n");
+        let said = explain(&reply, "").join("\n");
         for part in ["10 minutes", "control", "--hub 192.168.1.20:7755 --use 012345", "speaker --code 012345"]
         {
             assert!(said.contains(part), "{said}");
         }
-        let said = explain(&AccessCodeReply { url: None, pairs: false, ..reply }, &hub).join("\n");
-        assert!(said.contains("this machine only") && !said.contains("speaker --code"), "{said}");
+        let alone = AccessCodeReply { url: None, pairs: false, ..reply };
+        let said = explain(&alone, "no network is up").join("\n");
+        assert!(said.contains("can use it: no network is up") && !said.contains("speaker --code"), "{said}");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use antiphon_catalog::{Catalogue, Found, Measured, Named};
 use super::args::AddArgs;
 use super::catalog::FOLDER;
 use super::files;
+use super::page::offered;
 use crate::exit::{Exit, Failure};
 use crate::terminal;
 use crate::told::day_of;
@@ -67,7 +68,7 @@ fn model<'a>(catalogue: &'a Catalogue, typed: &str) -> Result<Found<'a>, Failure
         Named::Several(names) => (names, "may be"),
         Named::Unknown(names) => (names, "is not known; antiphon catalog new begins a file. Nearest:"),
     };
-    Err(Failure::new(Exit::NotFound, format!("{typed:?} {lead} {}", names.join(", "))))
+    Err(Failure::new(Exit::NotFound, format!("{typed:?} {lead} {}", offered(&names, ", "))))
 }
 
 fn measured(args: &AddArgs) -> Result<Measured, Failure> {

@@ -63,8 +63,8 @@ const CHECKING: &str = "\
 One model means two of it. Names may be short: \"mi portable 3\", \"flip 6\". Each statement says how
 sure it is: claimed (somebody says so), documented (the maker says so), measured, refuted.
 
-Without --firmware, what speakers of that model told before is taken: by Bluetooth (antiphon bluetooth
-connect NAME) or over the network (antiphon miio info ADDRESS).";
+Without --firmware, what speakers of that model told before is taken: by Bluetooth
+(antiphon bluetooth connect NAME) or over the network (antiphon miio info ADDRESS).";
 
 /// `antiphon check`
 #[derive(Debug, clap::Args)]

@@ -9,7 +9,7 @@ use antiphon_catalog::{Catalogue, Named};
 
 use super::args::{CaseArgs, CheckArgs};
 use super::files;
-use super::page::Page;
+use super::page::{Page, offered};
 use super::proofs::{self, Proofs};
 use super::subject::Subjects;
 use crate::exit::{Exit, Failure};
@@ -49,7 +49,7 @@ fn unknown(report: &Report) -> Vec<String> {
     let of = |speaker: &Speaker| match &speaker.named {
         Named::Known(_) => None,
         Named::Several(names) => {
-            Some(format!("antiphon: {:?} may be {}; say which", speaker.typed, names.join(" or ")))
+            Some(format!("antiphon: {:?} may be {}; say which", speaker.typed, offered(names, " or ")))
         }
         Named::Unknown(nearest) => Some(format!(
             "antiphon: the catalogue has no {:?}; nearest: {}. What was said holds for any Bluetooth speaker. \
@@ -63,9 +63,21 @@ fn unknown(report: &Report) -> Vec<String> {
     lines
 }
 
+/// Names that may mean other models as well.
+fn taken_for(report: &Report) -> Vec<String> {
+    let guessed = |speaker: &Speaker| {
+        let found = speaker.found().filter(|found| found.is_guess(&speaker.typed))?;
+        Some(format!("{:?} is taken for {}.", speaker.typed, found.name))
+    };
+    let mut lines: Vec<String> = report.speakers.iter().filter_map(guessed).collect();
+    lines.dedup();
+    lines
+}
+
 fn page(catalogue: &Catalogue, report: &Report, told: &[ToldReport]) -> String {
     let (mut page, mut proofs) = (Page::default(), Proofs::new(catalogue));
     page.say(0, &report.verdict);
+    taken_for(report).iter().for_each(|line| page.say(0, line));
     if !told.is_empty() {
         page.gap();
         page.say(0, "What the speakers told");

@@ -57,9 +57,26 @@ impl Page {
     }
 }
 
+/// Names that may be meant; of many, how many more there are.
+pub fn offered(names: &[String], or: &str) -> String {
+    const SHOWN: usize = 3;
+    let shown = names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(or);
+    match names.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown}{or}one of {more} more (antiphon catalog list has all)"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_few_names_do_not_look_like_all() {
+        let names: Vec<String> = ["a", "b", "c", "d", "e"].map(str::to_owned).into();
+        assert_eq!(offered(&names[..3], " or "), "a or b or c");
+        assert!(offered(&names, " or ").starts_with("a or b or c or one of 2 more"));
+    }
 
     #[test]
     fn lines_are_broken_between_words_and_hang_below_their_mark() {

@@ -16,11 +16,12 @@ use std::ops::ControlFlow;
 use antiphon_api::json;
 use antiphon_base::Span;
 use antiphon_bluetooth::{Address, Bluetooth, Facts, Step, Trouble};
+use antiphon_speaker::pairs::PairMember;
 use clap::Subcommand;
 
 use crate::exit::{Exit, Failure};
 use crate::plan::parse_span;
-use crate::{terminal, told};
+use crate::{members, terminal, told};
 
 /// `antiphon bluetooth`
 #[derive(Debug, clap::Args)]
@@ -140,11 +141,21 @@ fn list(bluetooth: &Bluetooth, args: &BluetoothArgs) -> Result<Exit, Failure> {
     }
     if !args.json {
         let version = antiphon_bluetooth::bluez_version();
-        for hazard in version.map(antiphon_bluetooth::hazards).unwrap_or_default() {
+        let known = version.map(antiphon_bluetooth::hazards).unwrap_or_default();
+        let saved = members::all(&members::saved().unwrap_or_default());
+        for hazard in known.into_iter().filter(|hazard| concerns(hazard, &devices, &saved)) {
             terminal::note(&format!("note: {}", hazard_of(version, hazard)));
         }
     }
     show(bluetooth, args, &devices)
+}
+
+/// What there is nothing to do about concerns only those whom it hinders: two speakers on the desktop's sound server.
+/// Those of a saved pair are Antiphon's.
+fn concerns(hazard: &str, devices: &[Facts], saved: &[PairMember]) -> bool {
+    let own = |facts: &Facts| saved.iter().any(|member| member.address == facts.address);
+    let servers = devices.iter().filter(|facts| facts.may_play() && facts.connected && !own(facts));
+    !hazard.ends_with("nothing to do") || servers.count() >= 2
 }
 
 fn hazard_of(version: Option<antiphon_bluetooth::BluezVersion>, hazard: &str) -> String {
@@ -213,4 +224,22 @@ fn done(args: &BluetoothArgs, line: &str) -> Result<Exit, Failure> {
         terminal::note(line);
     }
     Ok(Exit::Ok)
+}
+
+#[cfg(test)]
+mod tests {
+    use antiphon_base::Role;
+
+    use super::name::tests::device;
+    use super::*;
+
+    #[test]
+    fn one_stream_for_each_endpoint_is_told_to_whom_it_hinders_only() {
+        let hazard = "one endpoint serves one stream; nothing to do";
+        let two = [device(1, "JBL"), device(2, "Mi")].map(|facts| Facts { connected: true, ..facts });
+        let saved = PairMember { address: two[0].address, speaker: "JBL".into(), role: Role::Left };
+        assert!(concerns(hazard, &two, &[]));
+        assert!(!concerns(hazard, &two, &[saved]) && !concerns(hazard, &two[..1], &[]));
+        assert!(concerns("it crashes; update BlueZ", &[], &[]));
+    }
 }

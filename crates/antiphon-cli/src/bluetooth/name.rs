@@ -47,12 +47,12 @@ fn folded(name: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use antiphon_bluetooth::{Kind, Told};
 
     use super::*;
 
-    fn device(last: u8, name: &str) -> Facts {
+    pub fn device(last: u8, name: &str) -> Facts {
         Facts {
             address: Address([1, 2, 3, 4, 5, last]),
             name: Some(name.into()),

@@ -1,11 +1,9 @@
 //! Devices as tables, lines and JSON.
 
-use std::fmt::Write;
-
 use antiphon_api::bluetooth::{AdapterReport, BLUETOOTH_SCHEMA, BluetoothReport, DeviceReport, SinkReport};
 use antiphon_bluetooth::{Adapter, Facts, Kind, SinkCodec, Told, bluez_version, hazards};
 
-const WIDTHS: [usize; 7] = [24, 19, 10, 8, 22, 16, 28];
+use crate::columns::Columns;
 
 /// One device, as it is heard.
 pub fn heard(facts: &Facts) -> String {
@@ -18,21 +16,23 @@ pub fn table(devices: &[Facts]) -> String {
     if devices.is_empty() {
         return "No Bluetooth speaker. Switch one to pairing, then: antiphon bluetooth scan\n".to_owned();
     }
-    let mut out = String::new();
-    row(&mut out, &["NAME", "ADDRESS", "WHAT", "SIGNAL", "STATE", "CODECS", "MAKER", "FIRMWARE"]);
-    for facts in devices {
-        let signal = facts.rssi.map_or("-".to_owned(), |rssi| format!("{rssi} dBm"));
-        let (name, address, state) = (named(facts), facts.address.to_string(), state(facts));
-        let maker = facts.maker.as_deref().unwrap_or("-");
-        let firmware = match &facts.firmware {
-            Told::Unasked => "-".to_owned(),
-            told => told.to_string(),
-        };
-        let cells: [&str; 8] =
-            [&name, &address, kind(facts.kind), &signal, &state, &codecs(facts), maker, &firmware];
-        row(&mut out, &cells);
-    }
+    let heads = ["NAME", "ADDRESS", "WHAT", "SIGNAL", "STATE", "CODECS", "MAKER", "FIRMWARE"];
+    let mut rows = vec![heads.map(str::to_owned)];
+    rows.extend(devices.iter().map(cells));
+    let (columns, mut out) = (Columns::around(&rows), String::new());
+    rows.iter().for_each(|row| columns.row(&mut out, row));
     out
+}
+
+fn cells(facts: &Facts) -> [String; 8] {
+    let signal = facts.rssi.map_or("-".to_owned(), |rssi| format!("{rssi} dBm"));
+    let maker = facts.maker.clone().unwrap_or_else(|| "-".to_owned());
+    let firmware = match &facts.firmware {
+        Told::Unasked => "-".to_owned(),
+        told => told.to_string(),
+    };
+    let (address, kind) = (facts.address.to_string(), kind(facts.kind).to_owned());
+    [named(facts), address, kind, signal, state(facts), codecs(facts), maker, firmware]
 }
 
 /// The report for programs.
@@ -45,16 +45,6 @@ pub fn of(adapters: &[Adapter], devices: &[Facts]) -> BluetoothReport {
         adapters: adapters.iter().map(adapter).collect(),
         devices: devices.iter().map(device).collect(),
     }
-}
-
-fn row(out: &mut String, cells: &[&str]) {
-    for (at, cell) in cells.iter().enumerate() {
-        let width = WIDTHS.get(at).copied().unwrap_or(0);
-        let gap = if cell.chars().count() >= width && width > 0 { " " } else { "" };
-        let _ = write!(out, "{cell:<width$}{gap}");
-    }
-    out.truncate(out.trim_end().len());
-    out.push('\n');
 }
 
 /// A name comes from the air: nothing in it may steer the terminal.
@@ -137,5 +127,24 @@ fn sink(sink: &SinkCodec) -> SinkReport {
         delay_reporting: sink.delay_reporting,
         rates_hz: sink.sbc.iter().flat_map(|sbc| sbc.rates().collect::<Vec<_>>()).collect(),
         bitpools: sink.sbc.map(|sbc| sbc.bitpools()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::name::tests::device;
+    use super::*;
+
+    #[test]
+    fn long_names_and_codecs_push_no_row_out_of_line() {
+        let sink = |codec: &str| SinkCodec { codec: codec.into(), delay_reporting: Some(true), sbc: None };
+        let sinks = vec![sink("SBC"), sink("AAC"), sink("aptX HD")];
+        let long = Facts { sinks, ..device(1, "Mi Portable Bluetooth Speaker, the left one") };
+        let text = table(&[long, device(2, "JBL")]);
+        let maker = text.lines().next().unwrap().find("MAKER").unwrap();
+        for line in text.lines().skip(1) {
+            let cells: Vec<char> = line.chars().collect();
+            assert!(cells[maker] == '-' && cells[maker - 1] == ' ', "{text}");
+        }
     }
 }

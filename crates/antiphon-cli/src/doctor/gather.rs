@@ -7,9 +7,10 @@ use std::process::{Command, Stdio};
 use std::thread;
 
 use antiphon_api::DEFAULT_PORT;
+use antiphon_audio::pulse::{self, ServerError};
 use antiphon_bluetooth::{Bluetooth, Facts, Trouble, bluez_version};
 
-use super::machine::{Bluez, Interface, Machine, Port, Switch};
+use super::machine::{Bluez, Interface, Machine, Port, SoundServer, Switch};
 use crate::bluetooth::named;
 use crate::{dirs, find};
 
@@ -31,6 +32,7 @@ pub fn machine(connect: bool) -> Machine {
         bluez_version: bluez_version(),
         tried,
         programs: programs(Path::new("/proc")),
+        sound_server: sound_server(),
         interfaces: interfaces(Path::new("/sys/class/net")),
         firewalls: firewalls(),
         port: port(),
@@ -101,6 +103,15 @@ fn programs(proc: &Path) -> Vec<String> {
     programs.sort();
     programs.dedup();
     programs
+}
+
+/// Which programs run says nothing about it: they may be another user's.
+fn sound_server() -> SoundServer {
+    match pulse::output_devices() {
+        Ok(devices) => SoundServer::Answers(devices.len()),
+        Err(ServerError::Absent(_)) => SoundServer::Absent,
+        Err(error) => SoundServer::Unusable(error.to_string()),
+    }
 }
 
 /// IFF_MULTICAST of `linux/if.h`.

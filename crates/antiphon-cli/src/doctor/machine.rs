@@ -17,6 +17,8 @@ pub struct Machine {
     pub tried: Vec<(String, Result<Facts, Trouble>)>,
     /// Names of all running programs, each once, sorted.
     pub programs: Vec<String>,
+    /// Whether this user's sound server can be spoken with.
+    pub sound_server: SoundServer,
     /// Network interfaces that are up, the loopback not among them.
     pub interfaces: Vec<Interface>,
     /// Firewalls that are on: `ufw`, `firewalld`.
@@ -46,6 +48,20 @@ pub struct Bluez {
     pub adapters: Vec<Adapter>,
     /// The devices that it knows.
     pub devices: Vec<Facts>,
+}
+
+/// What became of asking this user's sound server for its devices, as `antiphon outputs` does.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum SoundServer {
+    /// It was not asked.
+    #[default]
+    Unasked,
+    /// It has so many output devices.
+    Answers(usize),
+    /// Nobody listens.
+    Absent,
+    /// Why it cannot be used.
+    Unusable(String),
 }
 
 /// A switch of a radio (rfkill).

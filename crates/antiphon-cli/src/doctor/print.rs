@@ -53,6 +53,7 @@ fn summary(findings: &[Finding]) -> String {
     let bluetooth = findings.iter().any(|f| f.area == Area::Bluetooth && f.level == Level::Fail);
     let other = findings.iter().any(|f| f.area != Area::Bluetooth && f.level == Level::Fail);
     let verdict = match (bluetooth, other) {
+        (false, false) if count(Level::Warn) > 0 => "What WARNs may be in the way.",
         (false, false) => "Nothing is in the way.",
         (true, false) => {
             "Bluetooth speakers cannot play from here until that is mended. Speakers on other machines can \
@@ -61,7 +62,7 @@ fn summary(findings: &[Finding]) -> String {
         (_, true) => "Mend what FAILs, from the top; then look again.",
     };
     format!(
-        "{verdict} {} FAIL, {} WARN, {} not known.",
+        "{verdict} {} FAIL, {} WARN, {} ???? (could not be seen).",
         count(Level::Fail),
         count(Level::Warn),
         count(Level::Unknown)
@@ -83,5 +84,23 @@ pub fn report(findings: &[Finding]) -> DoctorReport {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         worst: worst.unwrap_or(Level::Pass).word().to_owned(),
         findings: findings.iter().map(finding).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_warning_is_not_nothing() {
+        let found =
+            |level| Finding { area: Area::Time, id: "x", level, what: String::new(), todo: Vec::new() };
+        let said = |levels: &[Level]| summary(&levels.iter().map(|level| found(*level)).collect::<Vec<_>>());
+        assert!(said(&[Level::Pass]).starts_with("Nothing is in the way. 0 FAIL, 0 WARN, 0 ????"));
+        assert!(
+            said(&[Level::Warn, Level::Unknown])
+                .starts_with("What WARNs may be in the way. 0 FAIL, 1 WARN, 1 ????")
+        );
+        assert!(said(&[Level::Fail, Level::Warn]).starts_with("Mend what FAILs"));
     }
 }

@@ -43,9 +43,10 @@ Microphones:";
 /// `antiphon measure`
 #[derive(Debug, clap::Args)]
 #[command(after_help = format!("{WITH_A_PHONE}\n{}\n{}", InputUri::HELP, room::HELP))]
+#[command(group = clap::ArgGroup::new("heard").required(true).args(["recording", "mic"]))]
 pub struct MeasureArgs {
     /// A recording of the measure track: WAV, FLAC, M4A, MP3, Opus, ...
-    #[arg(value_name = "RECORDING", required_unless_present = "mic", conflicts_with = "mic")]
+    #[arg(value_name = "RECORDING")]
     pub recording: Option<PathBuf>,
 
     /// The track that was played: checks that it is one that can be measured

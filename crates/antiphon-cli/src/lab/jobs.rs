@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use antiphon_api::measurement::{CalibrateReport, MeasurementReport};
 use antiphon_api::{Client, HubAddress, SpeakerStatus};
 use antiphon_audio::capture::InputUri;
-use antiphon_base::Role;
+use antiphon_base::{Role, SampleRate};
 use antiphon_measure::lab::measurement::Measurement;
 use antiphon_measure::lab::tracks::TestTrack;
 use antiphon_measure::lab::{self, Excitation, Options};
@@ -102,9 +102,25 @@ pub fn identify(
     stop: &AtomicBool,
     progress: Progress<'_>,
 ) -> Result<(), Ended> {
-    let named = [name.to_owned()];
-    let stage = Stage::enter(Client::new(hub.clone()), &named, stop)?;
-    let beeps = Beeps::new();
+    beeps(Client::new(hub.clone()), name, Beeps::all(), stop, progress)
+}
+
+/// Lets the speaker `name` beep once, for a second.
+///
+/// # Errors
+/// As [`identify`].
+pub fn beep(client: Client, name: &str, stop: &AtomicBool) -> Result<(), Ended> {
+    beeps(client, name, Beeps::one(), stop, &|_| {})
+}
+
+fn beeps(
+    client: Client,
+    name: &str,
+    beeps: Beeps,
+    stop: &AtomicBool,
+    progress: Progress<'_>,
+) -> Result<(), Ended> {
+    let stage = Stage::of(client, name, stop)?;
     let frames = beeps.samples.len() as f64;
     let mut performance = stage.play(beeps, &format!("{name} beeps"))?;
     while !performance.go_on(super::take::LOOK)? {
@@ -165,8 +181,17 @@ struct Beeps {
 }
 
 impl Beeps {
-    fn new() -> Self {
+    fn all() -> Self {
         Self { samples: TestTrack::Identify.render().into_iter().step_by(2).collect(), given: 0 }
+    }
+
+    /// The second beep of the left side alone, with the silence around it: the first one rises from nothing.
+    fn one() -> Self {
+        let at = |s: f64| (s * f64::from(SampleRate::MEDIA.hz())) as usize;
+        let spec = TestTrack::Identify.spec();
+        let (before, beep) = (&spec.sections[1], &spec.sections[2]);
+        let (begin, end) = (at(before.begin_s + before.length_s), at(beep.begin_s + beep.length_s));
+        Self { samples: Self::all().samples[begin..end].to_vec(), given: 0 }
     }
 }
 

@@ -9,7 +9,7 @@ use super::args::SignalArgs;
 use super::write;
 use crate::exit::{Exit, Failure};
 use crate::play::{self, targets};
-use crate::{signals, terminal};
+use crate::{names, signals, terminal};
 
 /// Frames a second of every track.
 const RATE: f64 = 48_000.0;
@@ -62,7 +62,7 @@ fn list() -> Result<Exit, Failure> {
 }
 
 fn play(args: &SignalArgs, track: TestTrack) -> Result<Exit, Failure> {
-    let targets = targets::plan(&args.on)?;
+    let targets = names::completed(targets::plan(&args.on)?, &args.on)?;
     let stop = signals::stop_flag()?;
     let source = source::open_samples(track.render(), CHANNELS, &format!("test track {}", track.name()));
     play::perform(source, targets, &args.on, stop)

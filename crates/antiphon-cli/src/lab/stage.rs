@@ -40,13 +40,25 @@ impl Stage {
     /// Somebody is missing, muted or has no clock yet; something plays already.
     pub fn enter(client: Client, named: &[String], stop: &AtomicBool) -> Result<Self, Ended> {
         let wanted = named.iter().map(|text| wanted(text)).collect::<Result<Vec<_>, _>>()?;
+        Self::set(client, &wanted, stop)
+    }
+
+    /// Gets one speaker ready, whatever stands in its name.
+    ///
+    /// # Errors
+    /// As [`enter`](Self::enter).
+    pub fn of(client: Client, name: &str, stop: &AtomicBool) -> Result<Self, Ended> {
+        Self::set(client, &[(name.to_owned(), false)], stop)
+    }
+
+    fn set(client: Client, wanted: &[(String, bool)], stop: &AtomicBool) -> Result<Self, Ended> {
         let asked: Vec<_> =
             wanted.iter().map(|(name, _)| SourceTarget { name: name.clone(), role: None }).collect();
         if audience::wait(&client, &asked, audience::RUNNING_HUB, stop)? == Came::Interrupted {
             return Err(Ended::Interrupted);
         }
         let speakers = ready(&client, &asked, stop)?;
-        let sides = matches!(wanted.as_slice(), [(_, true)]);
+        let sides = matches!(wanted, [(_, true)]);
         if wanted.len() > 1 && wanted.iter().any(|(_, sides)| *sides) {
             let message =
                 "the two sides of a stereo device (NAME:both) are measured alone: name one speaker only";

@@ -7,8 +7,8 @@ use crate::plan::parse_span;
 
 const GUIDE: &str = "\
 With a terminal it leads through it: it looks for speakers, asks which is left and which is
-right, pairs and connects them one after the other, lets each beep, and saves them under a
-name. Without one, name them: --left and --right take an address or a name.
+right, pairs and connects them one after the other, lets the first one beep to hear on which
+side it stands, and saves them under a name. Without one, name them: --left and --right take an address or a name.
 
 Before: switch both speakers to pairing (usually a long press on the Bluetooth key), and
 disconnect them from phones. Afterwards:

@@ -1,18 +1,19 @@
-//! Which speaker stands where: each beeps alone, and somebody says from where it came.
+//! Which speaker stands where: one beeps alone, once, and somebody says from where it came.
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use antiphon_api::SourceTarget;
-use antiphon_audio::source;
+use antiphon_api::{Client, SourceTarget};
 use antiphon_base::Role;
-use antiphon_measure::lab::tracks::TestTrack;
-use antiphon_speaker::pairs::Pair;
+use antiphon_speaker::pairs::{Pair, PairMember};
 
 use super::args::nobody_else;
 use super::person::Person;
 use crate::exit::{Exit, Failure};
-use crate::play;
+use crate::lab::{Ended, jobs};
+use crate::members::{Manner, Members};
+use crate::play::audience::{self, Came};
+use crate::play::reach::Reach;
+use crate::terminal;
 
 /// What somebody heard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,15 +24,17 @@ enum Heard {
     Skip,
 }
 
-/// Lets the speakers of `pair` beep until their sides are known, and exchanges them if they stand the
+/// Lets the first speaker of `pair` beep until its side is known, and exchanges them if they stand the
 /// other way round; whether somebody has confirmed it.
 ///
 /// # Errors
 /// They cannot be played to.
-pub fn sides(pair: &mut Pair, person: &mut dyn Person, stop: &Arc<AtomicBool>) -> Result<bool, Failure> {
+pub fn sides(pair: &mut Pair, person: &mut dyn Person, stop: &AtomicBool) -> Result<bool, Failure> {
+    let name = pair.member[0].speaker.clone();
+    person.tell(&format!("Listen: {name} beeps once ..."));
+    let room = Room::open(&pair.member[0], stop).map_err(failure)?;
     loop {
-        person.tell(&format!("{} beeps ...", pair.member[0].speaker));
-        beep(pair, 0, stop)?;
+        room.beep(&name, stop).map_err(failure)?;
         match ask(person) {
             Heard::Left => return Ok(true),
             Heard::Right => {
@@ -39,7 +42,7 @@ pub fn sides(pair: &mut Pair, person: &mut dyn Person, stop: &Arc<AtomicBool>) -
                 person.tell(&format!("Then {} is right.", pair.member[1].speaker));
                 return Ok(true);
             }
-            Heard::Again => person.tell("Once more; if it stays silent, turn its own volume up."),
+            Heard::Again => person.tell("Once more ... If it stays silent, turn its own volume up."),
             Heard::Skip => return Ok(false),
         }
     }
@@ -54,7 +57,7 @@ fn ask(person: &mut dyn Person) -> Heard {
             Some('r') => return Heard::Right,
             Some('n') => return Heard::Again,
             Some('s' | 'q') => return Heard::Skip,
-            _ => {}
+            _ => person.tell("l is left, r is right, n is nothing, s leaves them as you named them."),
         }
     }
 }
@@ -71,14 +74,40 @@ fn exchange(pair: &mut Pair) {
     }
 }
 
-/// The speaker plays its side of the track that tells sides apart.
-fn beep(pair: &Pair, index: usize, stop: &Arc<AtomicBool>) -> Result<(), Failure> {
-    let member = &pair.member[index];
-    let source = source::open_samples(TestTrack::Identify.render(), 2, &format!("{} beeps", member.speaker));
-    let target = SourceTarget { name: format!("bluetooth:{}", member.address), role: Some(member.role) };
-    match play::perform(source, vec![target], &nobody_else(), Arc::clone(stop))? {
-        Exit::Interrupted => Err(Failure::new(Exit::Interrupted, "interrupted; nothing was saved")),
-        _ => Ok(()),
+/// The hub that is played to, with the speaker that beeps running in this program.
+struct Room {
+    client: Client,
+    /// Ends with this, the hub last.
+    _reach: Reach,
+}
+
+impl Room {
+    /// What it says while it starts is nobody's question here.
+    fn open(member: &PairMember, stop: &AtomicBool) -> Result<Self, Ended> {
+        let member = member.clone();
+        let start = || -> Result<Self, Ended> {
+            let (mut reach, client) = Reach::new(&nobody_else())?;
+            let manner = Manner { hub: Some(client.hub().to_string()), ..Manner::default() };
+            reach.adopt(Some(Members::start(std::slice::from_ref(&member), &[], &manner)?));
+            let asked = [SourceTarget { name: member.speaker.clone(), role: None }];
+            let failure = || reach.failure();
+            match audience::wait_unless(&client, &asked, audience::NEW_HUB, stop, failure)? {
+                Came::Interrupted => Err(Ended::Interrupted),
+                Came::All => Ok(Self { client, _reach: reach }),
+            }
+        };
+        terminal::noted_by(|line| tracing::debug!("{line}"), start)
+    }
+
+    fn beep(&self, name: &str, stop: &AtomicBool) -> Result<(), Ended> {
+        jobs::beep(self.client.clone(), name, stop)
+    }
+}
+
+fn failure(ended: Ended) -> Failure {
+    match ended {
+        Ended::Interrupted => Failure::new(Exit::Interrupted, "interrupted; nothing was saved"),
+        Ended::Failed(failure) => failure,
     }
 }
 
@@ -107,7 +136,9 @@ mod tests {
 
     #[test]
     fn only_an_answer_is_taken_for_one() {
-        assert_eq!(ask(&mut Scripted::new(&["what?", "", "Right"])), Heard::Right);
+        let mut person = Scripted::new(&["what?", "", "Right"]);
+        assert_eq!(ask(&mut person), Heard::Right);
+        assert_eq!(person.told.iter().filter(|line| line.starts_with("l is left")).count(), 2);
         assert_eq!(ask(&mut Scripted::new(&["n"])), Heard::Again);
         assert_eq!(ask(&mut Scripted::new(&[])), Heard::Skip);
     }

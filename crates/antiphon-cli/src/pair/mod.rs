@@ -14,7 +14,6 @@ mod names;
 mod identify;
 
 use std::ops::ControlFlow;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use antiphon_api::json;
@@ -25,9 +24,9 @@ use antiphon_speaker::pairs::Pair;
 
 pub use args::PairArgs;
 use choose::Choice;
-pub use person::{AtTerminal, Person};
+pub use person::{AtTerminal, Person, yes_or_no};
 
-use crate::bluetooth::{AtTheTerminal, meant};
+use crate::bluetooth::{AtTheTerminal, meant, named};
 use crate::exit::{Exit, Failure};
 use crate::{dirs, find, members, signals, terminal, told};
 
@@ -156,21 +155,20 @@ fn connect(
     adapter: Option<&str>,
     person: &mut AtTerminal,
 ) -> Result<Facts, Failure> {
+    let name = called(bluetooth, address);
     let attempt = || {
-        let mut progress = |step: Step| terminal::note(&format!("{address}: {}", doing(step)));
+        let mut progress = |step: Step| terminal::note(&format!("{name}: {}", doing(step)));
         bluetooth.pair(address, adapter, Box::new(AtTheTerminal), &mut progress)
     };
     let paired = match attempt() {
         Err(trouble @ Trouble::StaleBond(_)) => {
             person.tell(&format!("{trouble}."));
-            let answer = person.ask("Forget it here and pair anew? It must be switched to pairing. [y/n]");
-            if !answer.is_some_and(|answer| answer.to_lowercase().starts_with('y')) {
+            let question = "Forget it here and pair anew? It must be switched to pairing.";
+            if yes_or_no(person, question, None) != Some(true) {
                 return Err(trouble.into());
             }
             bluetooth.forget(address)?;
-            bluetooth.pair(address, adapter, Box::new(AtTheTerminal), &mut |step| {
-                terminal::note(&format!("{address}: {}", doing(step)));
-            })
+            attempt()
         }
         paired => paired,
     }?;
@@ -185,6 +183,13 @@ fn connect(
     Ok(paired)
 }
 
+/// Its name, where it has told one.
+fn called(bluetooth: &Bluetooth, address: Address) -> String {
+    let devices = bluetooth.devices().unwrap_or_default();
+    let name = devices.iter().find(|facts| facts.address == address).filter(|facts| facts.name.is_some());
+    name.map_or_else(|| address.to_string(), named)
+}
+
 fn doing(step: Step) -> &'static str {
     match step {
         Step::Power => "switching the adapter on",
@@ -196,7 +201,7 @@ fn doing(step: Step) -> &'static str {
 }
 
 /// Beeps. What hinders the beeping does not undo the pairing.
-fn confirm(pair: &mut Pair, person: &mut AtTerminal, stop: &Arc<AtomicBool>) -> Result<bool, Failure> {
+fn confirm(pair: &mut Pair, person: &mut AtTerminal, stop: &AtomicBool) -> Result<bool, Failure> {
     match identify::sides(pair, person, stop) {
         Err(failure) if failure.exit == Exit::Interrupted => Err(failure),
         Err(failure) => {
@@ -219,7 +224,12 @@ fn deliver(args: &PairArgs, pair: &Pair, facts: &[Facts], confirmed: bool) {
         true => json::write_pretty(&report(pair, facts, confirmed)),
         false => tell(pair, confirmed),
     };
+    tell_of_the_hub();
     let _ = terminal::print(&text);
+}
+
+/// It read the saved pairs when it was started; said before what is to be typed next, which would fail until then.
+fn tell_of_the_hub() {
     if find::on_this_machine().is_some() {
         terminal::note("A hub runs on this machine: restart it, so that it plays on them.");
     }
@@ -234,7 +244,7 @@ fn tell(pair: &Pair, confirmed: bool) -> String {
     };
     format!(
         "Saved as {name}: {} is left, {} is right.\n{sides}Play:                antiphon play song.flac --to {name}\n\
-         Exactly together:    antiphon calibrate --mic URI  (while `antiphon hub` runs)\n",
+         Exactly together:    antiphon calibrate --mic pulse:  (while `antiphon hub` runs)\n",
         left.speaker, right.speaker
     )
 }

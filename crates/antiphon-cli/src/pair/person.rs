@@ -49,3 +49,42 @@ impl Person for AtTerminal {
         }
     }
 }
+
+/// Asks until somebody says yes or no; Enter is `otherwise`, where there is that. `None`: somebody wants to leave, or
+/// nobody is there.
+pub fn yes_or_no(person: &mut dyn Person, question: &str, otherwise: Option<bool>) -> Option<bool> {
+    let (choice, words) = match otherwise {
+        Some(true) => ("[Y/n/q]", "y or Enter is yes, n is no, q leaves."),
+        Some(false) => ("[y/N/q]", "y is yes, n or Enter is no, q leaves."),
+        None => ("[y/n/q]", "y is yes, n is no, q leaves."),
+    };
+    loop {
+        let answer = person.ask(&format!("{question} {choice}"))?;
+        match (answer.trim().to_lowercase().as_str(), otherwise) {
+            ("y" | "yes", _) => return Some(true),
+            ("n" | "no", _) => return Some(false),
+            ("q" | "quit", _) => return None,
+            ("", Some(usual)) => return Some(usual),
+            _ => person.tell(words),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::choose::tests::Scripted;
+    use super::*;
+
+    #[test]
+    fn what_is_neither_yes_nor_no_is_asked_again() {
+        let said = |answers: &[&'static str], otherwise| {
+            let mut person = Scripted::new(answers);
+            (yes_or_no(&mut person, "Go on there?", otherwise), person.told.len())
+        };
+        assert_eq!(said(&["what?", "", "Y"], None), (Some(true), 5));
+        assert_eq!(said(&["", "n"], Some(true)), (Some(true), 1));
+        assert_eq!(said(&["nope", "no"], Some(true)), (Some(false), 3));
+        assert_eq!(said(&["q"], Some(true)), (None, 1));
+        assert_eq!(said(&[], Some(true)), (None, 1), "nobody is there");
+    }
+}

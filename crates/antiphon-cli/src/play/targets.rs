@@ -1,7 +1,7 @@
 //! Who shall play: `--left`, `--right` and `--to` as one list.
 
 use antiphon_api::SourceTarget;
-use antiphon_base::Role;
+use antiphon_base::{ParseRoleError, Role};
 
 use crate::args::AudienceArgs;
 use crate::exit::{Exit, Failure};
@@ -18,7 +18,8 @@ pub fn plan(args: &AudienceArgs) -> Result<Vec<SourceTarget>, Failure> {
     let mut targets = fixed(&args.left, Role::Left);
     targets.extend(fixed(&args.right, Role::Right));
     for text in &args.to {
-        targets.push(target(text)?);
+        let refused = |why| Failure::new(Exit::Usage, format!("--to {text}: {why}"));
+        targets.push(target(text).map_err(refused)?);
     }
     for (n, target) in targets.iter().enumerate() {
         if targets[..n].iter().any(|earlier| earlier.name == target.name) {
@@ -32,7 +33,11 @@ pub fn plan(args: &AudienceArgs) -> Result<Vec<SourceTarget>, Failure> {
     Ok(targets)
 }
 
-fn target(text: &str) -> Result<SourceTarget, Failure> {
+/// NAME, NAME:ROLE, or an output with or without a role.
+///
+/// # Errors
+/// A role that is none.
+pub fn target(text: &str) -> Result<SourceTarget, ParseRoleError> {
     // Outputs have a colon of their own: only what stands behind another one, and is a role, is one.
     let whole = |name: &str| SourceTarget { name: name.to_owned(), role: None };
     if is_output(text) {
@@ -45,10 +50,8 @@ fn target(text: &str) -> Result<SourceTarget, Failure> {
     match text.rsplit_once(':') {
         None => Ok(whole(text)),
         Some((name, role)) => {
-            let role = role
-                .parse::<Role>()
-                .map_err(|error| Failure::new(Exit::Usage, format!("--to {text}: {error}")))?;
-            Ok(SourceTarget { name: name.to_owned(), role: Some(role) })
+            let role = Some(role.parse::<Role>()?);
+            Ok(SourceTarget { name: name.to_owned(), role })
         }
     }
 }

@@ -63,6 +63,23 @@ fn an_unknown_model_gets_the_nearest_three_and_what_works_for_any() {
 }
 
 #[test]
+fn a_name_that_may_mean_another_model_is_taken_for_one_aloud_and_a_brand_for_none() {
+    let house = House::empty();
+    let (code, out, _) = run(&house, &["check", "Marshall Emberton"]);
+    assert!(
+        code == Some(0) && out.contains("\"Marshall Emberton\" is taken for Marshall Emberton II."),
+        "{out}"
+    );
+    let (code, out, _) = run(&house, &["check", "flip 6"]);
+    assert!(code == Some(0) && !out.contains("taken for"), "{out}");
+    let (code, _, said) = run(&house, &["check", "JBL"]);
+    assert!(
+        code == Some(4) && said.contains(" more (antiphon catalog list") && !said.contains("with"),
+        "{said}"
+    );
+}
+
+#[test]
 fn nonsense_is_a_matter_of_usage() {
     let house = House::empty();
     for (args, words) in [
@@ -278,6 +295,9 @@ fn a_model_is_guided_by_its_best_method_and_its_own_steps_are_called_claimed() {
     let (_, out, _) = run(&house, &["guide", "vendor-stereo", "mi portable 3", "--print"]);
     assert!(out.contains("12 seconds") && out.matches("(claimed [1]").count() == 6, "{out}");
     assert!(out.contains("antiphon measure recording.m4a"), "it ends with a proof: {out}");
+    let (_, out, _) = run(&house, &["guide", "vendor-stereo", "flip 6", "--print"]);
+    let words = out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains("press the PartyBoost key on both") && words.contains("(claimed)"), "{out}");
     let (code, _, said) = run(&house, &["guide", "teapot"]);
     assert!(code == Some(4) && said.contains("host-pair"), "{said}");
 }
@@ -290,16 +310,17 @@ fn a_guide_that_was_left_is_taken_up_another_day() {
     terminal.answer("Step 2 of", "");
     terminal.answer("Step 3 of", "n");
     terminal.answer("once more", "q");
-    assert_eq!(terminal.child.end(), Some(130), "{}", terminal.screen());
+    assert_eq!(terminal.child.end(), Some(0), "{}", terminal.screen());
     let mut terminal = Terminal::of(&house, &["guide"]);
-    terminal.answer("Go on there?", "");
+    terminal.answer("Go on there?", "what?");
+    terminal.answer("y or Enter is yes", "");
     terminal.answer("once more", "b");
     terminal.answer("Step 2 of", "q");
-    assert_eq!(terminal.child.end(), Some(130), "{}", terminal.screen());
+    assert_eq!(terminal.child.end(), Some(0), "{}", terminal.screen());
     fs::write(house.path("state/guide.toml"), "nonsense").unwrap();
     let mut terminal = Terminal::of(&house, &["guide", "splitter"]);
     terminal.answer("Step 1 of", "q");
-    assert_eq!(terminal.child.end(), Some(130), "{}", terminal.screen());
+    assert_eq!(terminal.child.end(), Some(0), "{}", terminal.screen());
 }
 
 /// What a phone records where the right speaker is `late` frames behind.
@@ -316,7 +337,7 @@ fn a_guide_ends_with_a_measurement_that_passes_below_12_ms_and_fails_above() {
     let house = House::empty();
     let mut terminal = Terminal::of(&house, &["guide", "prove"]);
     terminal.answer("Step 1 of 3", "");
-    terminal.answer("Is it as it should be? [Y/n]", "");
+    terminal.answer("Is it as it should be? [Y/n/q]", "");
     terminal.answer("Step 2 of 3", "");
     terminal.answer("Step 3 of 3", "");
     terminal.answer("recording's file", &recording(&house, "far.wav", 960));

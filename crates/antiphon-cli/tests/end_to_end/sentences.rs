@@ -71,11 +71,30 @@ fn what_makes_no_sense_is_a_matter_of_usage() {
         ("speaker --name x --code 12x", "six digits"),
         ("codec x mp3", "opus"),
         ("volume x loud", "-6dB"),
+        ("volume x 10", "write 10% for the loudspeaker's own volume or +10dB"),
+        ("measure", "--mic"),
         ("hub --latency soon", "200ms"),
     ] {
         let text = said(line, &house.run(&line.split(' ').collect::<Vec<_>>()), 2);
         assert!(text.contains(words), "{line}: {text}");
     }
+}
+
+#[test]
+fn a_hub_that_listens_to_this_machine_only_invites_nobody_else_and_says_so() {
+    let house = House::new();
+    for (line, code) in [("access", 0), ("join", 0), ("join --qr", 1)] {
+        let text = said(line, &house.run(&line.split(' ').collect::<Vec<_>>()), code);
+        assert!(text.contains("this machine only") && text.contains("--listen 0.0.0.0"), "{line}: {text}");
+        assert!(!text.contains("on a phone"), "{line}: {text}");
+    }
+}
+
+#[test]
+fn a_role_that_is_none_makes_no_group_and_no_name() {
+    let house = House::new();
+    let text = said("group", &house.run(&["group", "set", "x", "desk:middle"]), 2);
+    assert!(text.contains("\"middle\"") && text.contains("mono"), "{text}");
 }
 
 #[test]
@@ -116,6 +135,10 @@ fn a_name_is_one_speaker_and_one_that_is_unknown_has_neighbours() {
     assert!(text.contains("\"kitchen\"") && text.contains("--name"), "{text}");
     let text = said("typing error", &house.run(&["volume", "kichen", "0dB"]), 4);
     assert!(text.contains("did you mean kitchen?"), "{text}");
+    let text = said("nothing near", &house.run(&["volume", "attic", "0dB"]), 4);
+    assert!(!text.contains("did you mean") && text.contains("antiphon speakers"), "{text}");
+    said("a beginning", &house.run(&["volume", "Kit", "-6"]), 0);
+    assert_eq!(house.status_of("kitchen").map(|speaker| speaker.gain_db), Some(-6.0));
     let text = said("nothing plays", &house.run(&["ctl", "pause"]), 1);
     assert!(text.contains("antiphon play"), "{text}");
 }

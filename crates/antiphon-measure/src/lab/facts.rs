@@ -32,6 +32,9 @@ const GAP_DB: f64 = -12.0;
 const LOW_HZ: f64 = 3_400.0;
 /// A band is there if it stands this far, in dB, below the strongest one.
 const BAND_FLOOR_DB: f64 = -60.0;
+/// Of a recording of something else, whatever it was: music has most of its power in its bass, and 16 bits reach further
+/// down than this.
+const FOREIGN_FLOOR_DB: f64 = -80.0;
 /// Noise in one cell against the strongest cell, in dB, from which on it may cover a weak one.
 const COVERED_DB: f64 = -40.0;
 /// Flat tops: so near to the highest magnitude, and so equal, in parts of it.
@@ -67,7 +70,7 @@ pub struct Facts {
     /// Power at the full level, in the band of the signal.
     pub sounding_dbfs: Option<f64>,
     /// Where the sound ends, in Hz: the highest band within 60 dB of the strongest that stands out
-    /// of the silence around the signal; of the whole recording if the signal was not found.
+    /// of the silence around the signal; within 80 dB, of the whole recording, if the signal was not found.
     pub bandwidth_hz: Option<f64>,
     /// What changed between periods.
     pub steadiness: Option<Steadiness>,
@@ -106,7 +109,10 @@ impl Facts {
         };
         match place {
             Some(place) => facts.with_signal(&Grid { samples, signal, place, first_s: recorded.begin_s }),
-            None => Self { bandwidth_hz: bandwidth(&mean_spectrum(&cells_along(samples)), None), ..facts },
+            None => {
+                let mean = mean_spectrum(&cells_along(samples));
+                Self { bandwidth_hz: bandwidth(&mean, None, FOREIGN_FLOOR_DB), ..facts }
+            }
         }
     }
 
@@ -119,7 +125,7 @@ impl Facts {
             kurtosis: kurtosis(grid.piece(grid.signal.full())),
             quiet_dbfs: silence.as_ref().map(|s| db(s.iter().sum())),
             sounding_dbfs: (!full.is_empty()).then(|| db(mean.iter().sum())),
-            bandwidth_hz: bandwidth(&mean, silence.as_deref()),
+            bandwidth_hz: bandwidth(&mean, silence.as_deref(), BAND_FLOOR_DB),
             steadiness: grid.steadiness(),
             ..self
         }
@@ -279,9 +285,9 @@ fn mean_spectrum(cells: &[Cells]) -> Cells {
 }
 
 /// The upper edge of the highest band that is there.
-fn bandwidth(sounding: &[f64], silence: Option<&[f64]>) -> Option<f64> {
+fn bandwidth(sounding: &[f64], silence: Option<&[f64]>, floor_db: f64) -> Option<f64> {
     let strongest = sounding.iter().copied().fold(0.0, f64::max);
-    let floor = strongest * 10f64.powf(BAND_FLOOR_DB / 10.0);
+    let floor = strongest * 10f64.powf(floor_db / 10.0);
     // Where noise is so loud that it could cover the signal, the signal is not to be missed.
     let covered = strongest * 10f64.powf(COVERED_DB / 10.0);
     let stands_out =

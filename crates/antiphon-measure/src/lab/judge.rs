@@ -25,8 +25,11 @@ pub fn judge(
     options: &Options,
 ) -> Measurement {
     let evidence = Evidence { analysis: &analysis, sides, facts, signal, options };
-    let mut findings =
-        if evidence.heard() { evidence.heard_findings() } else { vec![evidence.nothing_heard()] };
+    let mut findings = match evidence.the_track_itself() {
+        Some(finding) => vec![finding],
+        None if evidence.heard() => evidence.heard_findings(),
+        None => vec![evidence.nothing_heard()],
+    };
     findings.sort_by(|a, b| b.severity.cmp(&a.severity).then(a.kind.cmp(&b.kind)));
     let grade = match findings.first().map(|f| f.severity) {
         Some(Severity::Refusal) => Grade::NotTrustworthy,

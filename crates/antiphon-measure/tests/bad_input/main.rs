@@ -8,6 +8,7 @@ mod spoil;
 use std::sync::LazyLock;
 
 use antiphon_measure::lab::measurement::{FindingKind, Grade, Measurement, Severity};
+use antiphon_measure::lab::tracks::TestTrack;
 use antiphon_measure::lab::{Options, Recorded, measure};
 
 use room::{RATE, Scene, track};
@@ -70,6 +71,29 @@ fn a_recording_of_something_else_is_not_the_signal() {
     is(&heard(&spoil::speech()), Grade::NotTrustworthy, &["not_the_signal"]);
     let noise: Vec<f32> = room::pink(&mut room::Dice(3)).take(10 * RATE).map(|x| 0.1 * x as f32).collect();
     is(&heard(&noise), Grade::NotTrustworthy, &["not_the_signal"]);
+}
+
+#[test]
+fn music_with_most_of_its_power_in_the_bass_is_something_else_and_no_telephone() {
+    let mut dice = room::Dice(11);
+    let tone = |n: usize| (std::f64::consts::TAU * 55.0 * n as f64 / RATE as f64).sin() * 0.5;
+    let bass: Vec<f32> = (0..10 * RATE).map(|n| (tone(n) + 2e-3 * dice.normal()) as f32).collect();
+    let found = heard(&bass);
+    is(&found, Grade::NotTrustworthy, &["not_the_signal"]);
+    assert!(!message(&found, FindingKind::NotTheSignal).contains("telephone"), "{found:#?}");
+    // A second guess, where truly nothing is above.
+    let call = heard(&spoil::telephone(&spoil::speech()));
+    is(&call, Grade::NotTrustworthy, &["not_the_signal"]);
+    assert!(message(&call, FindingKind::NotTheSignal).contains("as over a telephone"), "{call:#?}");
+}
+
+#[test]
+fn the_track_itself_is_no_recording() {
+    let samples = TestTrack::Measure.render();
+    let side = |side: usize| samples.iter().skip(side).step_by(2).copied().collect::<Vec<f32>>();
+    let found = all_heard(vec![side(0), side(1)], None);
+    is(&found, Grade::NotTrustworthy, &["not_the_signal"]);
+    assert!(message(&found, FindingKind::NotTheSignal).contains("the track itself"), "{found:#?}");
 }
 
 #[test]

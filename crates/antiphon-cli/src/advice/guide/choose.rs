@@ -6,7 +6,7 @@ use antiphon_catalog::{Catalogue, Found, Named};
 
 use super::GuideArgs;
 use crate::advice::CaseArgs;
-use crate::advice::page::Page;
+use crate::advice::page::{Page, offered};
 use crate::exit::{Exit, Failure};
 use crate::terminal;
 
@@ -29,11 +29,11 @@ pub fn plan(catalogue: &Catalogue, args: &GuideArgs, kept: Option<&Saved>) -> Re
     };
     if catalogue.guide(what).is_some() {
         if let Some(model) = &args.model {
-            found(catalogue, model)?;
+            taken_for(&found(catalogue, model)?, model);
         }
         return Ok(wish(catalogue, what, args.model.as_deref()).unwrap_or(Wish::List));
     }
-    found(catalogue, what)?;
+    taken_for(&found(catalogue, what)?, what);
     best(catalogue, &args.case, what, args.model.as_deref())
 }
 
@@ -79,6 +79,13 @@ fn known<'a>(catalogue: &'a Catalogue, model: &str) -> Option<Found<'a>> {
     }
 }
 
+/// A name that may mean another model as well does so aloud.
+fn taken_for(found: &Found, typed: &str) {
+    if found.is_guess(typed) {
+        terminal::note(&format!("{typed:?} is taken for {}.", found.name));
+    }
+}
+
 fn found<'a>(catalogue: &'a Catalogue, model: &str) -> Result<Found<'a>, Failure> {
     let (names, lead) = match catalogue.find(model) {
         Named::Known(found) => return Ok(found),
@@ -88,7 +95,7 @@ fn found<'a>(catalogue: &'a Catalogue, model: &str) -> Result<Found<'a>, Failure
     let message = format!(
         "{model:?} {lead} {}; `antiphon guide host-pair` works for any two Bluetooth speakers, `antiphon guide` \
          lists the others",
-        names.join(", ")
+        offered(&names, ", ")
     );
     Err(Failure::new(Exit::NotFound, message))
 }

@@ -5,7 +5,7 @@ use antiphon_catalog::guide::{Check, Checker, Event, Now, Plan, Verdict, Walk};
 use super::write;
 use crate::advice::page::Page;
 use crate::exit::Failure;
-use crate::pair::Person;
+use crate::pair::{Person, yes_or_no};
 
 /// How it ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,20 +45,21 @@ pub fn lead<C: Checker + Asks>(
     if let Some(later) = &plan.later {
         person.tell(later);
     }
-    person.tell("Enter: done. n: it did not work. b: back. q: leave, and go on another day.");
+    person.tell(ANSWERS);
     loop {
         keep(&walk)?;
         let Some(planned) = walk.step(plan) else { return Ok(Ended::Done) };
         tell(plan, &walk, person);
-        match ask(person, "[Enter/n/b/q]") {
+        match ask(person) {
             Answer::Leave => return Ok(Ended::Left),
             Answer::Back => walk.handle(plan, Event::Back),
             Answer::Failed => walk.handle(plan, Event::Failed),
             Answer::Done => {
                 let fine = match planned.step.check {
                     Some(check) => looks_fine(check, person, checker),
-                    None => true,
+                    None => Some(true),
                 };
+                let Some(fine) = fine else { return Ok(Ended::Left) };
                 walk.handle(plan, if fine { Event::Done } else { Event::Failed });
             }
         }
@@ -93,35 +94,38 @@ fn tell(plan: &Plan, walk: &Walk, person: &mut dyn Person) {
     person.tell(page.text().trim_end());
 }
 
-/// Nobody there is somebody who left.
-fn ask(person: &mut dyn Person, question: &str) -> Answer {
-    let Some(answer) = person.ask(question) else { return Answer::Leave };
-    match answer.trim().to_lowercase().as_str() {
-        "" | "y" | "yes" | "done" => Answer::Done,
-        "b" | "back" => Answer::Back,
-        "q" | "quit" => Answer::Leave,
-        _ => Answer::Failed,
+/// Nobody there is somebody who left. What is no answer is asked again: it would count for one that was not given.
+fn ask(person: &mut dyn Person) -> Answer {
+    loop {
+        let Some(answer) = person.ask("[Enter/n/b/q]") else { return Answer::Leave };
+        match answer.trim().to_lowercase().as_str() {
+            "" | "y" | "yes" | "done" => return Answer::Done,
+            "n" | "no" => return Answer::Failed,
+            "b" | "back" => return Answer::Back,
+            "q" | "quit" => return Answer::Leave,
+            _ => person.tell(ANSWERS),
+        }
     }
 }
 
-fn looks_fine<C: Checker + Asks>(check: Check, person: &mut dyn Person, checker: &mut C) -> bool {
+/// What is understood.
+const ANSWERS: &str = "Enter: done. n: it did not work. b: back. q: leave, and go on another day.";
+
+/// Whether a step is done; `None`: somebody leaves.
+fn looks_fine<C: Checker + Asks>(check: Check, person: &mut dyn Person, checker: &mut C) -> Option<bool> {
     checker.ask_for(check, person);
     match checker.check(check) {
         Verdict::Passed(what) => {
             person.tell(&format!("  Checked: {}.", what.trim_end_matches('.')));
-            true
+            Some(true)
         }
         Verdict::Failed(why) => {
             person.tell(&format!("  This computer sees otherwise: {why}"));
-            person
-                .ask("Is it as it should be all the same? [y/N]")
-                .is_some_and(|said| said.to_lowercase().starts_with('y'))
+            yes_or_no(person, "Is it as it should be all the same?", Some(false))
         }
         Verdict::CannotTell(why) => {
             person.tell(&format!("  This computer cannot tell ({why})."));
-            !person
-                .ask("Is it as it should be? [Y/n]")
-                .is_some_and(|said| said.to_lowercase().starts_with('n'))
+            yes_or_no(person, "Is it as it should be?", Some(true))
         }
     }
 }
@@ -209,6 +213,15 @@ mod tests {
         assert!(heard.join("\n").contains("once more"), "{heard:?}");
         let (_, heard, _) = walked("prove", &["", "", "q"], unsure);
         assert!(heard.join("\n").contains("Step 2 of"), "{heard:?}");
+    }
+
+    #[test]
+    fn what_is_no_answer_is_asked_again_and_counts_for_none() {
+        let (_, heard, kept) = walked("splitter", &["what?", "12", "", "q"], Verdict::Passed(String::new()));
+        assert_eq!(heard.iter().filter(|line| *line == ANSWERS).count(), 3, "{heard:?}");
+        assert!(kept.len() == 2 && heard.join("\n").contains("Step 2 of"), "{heard:?}");
+        let (ended, _, kept) = walked("prove", &["", "q"], Verdict::CannotTell("ears".into()));
+        assert_eq!((ended, kept.len()), (Ended::Left, 1), "q leaves at each question");
     }
 
     #[test]

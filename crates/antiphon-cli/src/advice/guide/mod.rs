@@ -23,7 +23,7 @@ pub use args::GuideArgs;
 use super::CaseArgs;
 use super::files;
 use crate::exit::{Exit, Failure};
-use crate::pair::{AtTerminal, Person};
+use crate::pair::{AtTerminal, Person, yes_or_no};
 use crate::{dirs, terminal};
 use choose::Wish;
 use lead::Ended;
@@ -79,7 +79,7 @@ fn interactive(
     person: &mut AtTerminal,
 ) -> Result<Exit, Failure> {
     let file = file()?;
-    let walk = taken_up(plan, kept, person);
+    let Some(walk) = taken_up(plan, kept, person) else { return left(person) };
     let keep = |walk: &Walk| write_atomically(&file, &Saved::of(walk, plan, &[]).to_text());
     let mut looks = Looks::new(catalogue, plan, model);
     match lead::lead(plan, walk, person, &mut looks, &keep)? {
@@ -89,29 +89,31 @@ fn interactive(
             person.tell("Done. To undo all of it: antiphon guide undo");
             Ok(Exit::Ok)
         }
-        Ended::Left => {
-            person.tell("Kept. To go on: antiphon guide");
-            Ok(Exit::Interrupted)
-        }
+        Ended::Left => left(person),
     }
 }
 
-/// The walk that was left, if somebody wants it; else a new one.
-fn taken_up(plan: &Plan, kept: Option<Saved>, person: &mut dyn Person) -> Walk {
+/// That is an end too.
+fn left(person: &mut dyn Person) -> Result<Exit, Failure> {
+    person.tell("Kept. To go on: antiphon guide");
+    Ok(Exit::Ok)
+}
+
+/// The walk that was left, if somebody wants it, else a new one; `None`: somebody leaves.
+fn taken_up(plan: &Plan, kept: Option<Saved>, person: &mut dyn Person) -> Option<Walk> {
     let Some(saved) = kept.filter(|saved| saved.guide == plan.guide && saved.model == plan.model) else {
-        return Walk::new();
+        return Some(Walk::new());
     };
     match saved.walk(plan) {
         Ok(walk) if walk != Walk::new() => {
             let at = walk.step(plan).map_or("its end", |planned| planned.step.task.as_str());
-            let question = format!("You were at: {at}\nGo on there? [Y/n]");
-            let no = person.ask(&question).is_some_and(|answer| answer.to_lowercase().starts_with('n'));
-            if no { Walk::new() } else { walk }
+            let question = format!("You were at: {at}\nGo on there?");
+            yes_or_no(person, &question, Some(true)).map(|yes| if yes { walk } else { Walk::new() })
         }
-        Ok(walk) => walk,
+        Ok(walk) => Some(walk),
         Err(error) => {
             person.tell(&format!("The place that was kept cannot be taken up: {error}. From the beginning."));
-            Walk::new()
+            Some(Walk::new())
         }
     }
 }

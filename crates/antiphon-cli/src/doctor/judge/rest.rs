@@ -1,18 +1,10 @@
 //! Sound servers, clocks, priorities, and Antiphon's own.
 
 use super::{Findings, Level};
-use crate::doctor::machine::Machine;
+use crate::doctor::machine::{Machine, SoundServer};
 
 pub(super) fn sound(machine: &Machine, out: &mut Findings) {
-    let servers: Vec<&str> =
-        ["pipewire", "wireplumber", "pulseaudio", "bluealsa", "bluealsad", "jackd", "jackdbus"]
-            .into_iter()
-            .filter(|name| machine.runs(name))
-            .collect();
-    match servers.as_slice() {
-        [] => out.pass("sound-server", "no sound server runs: nobody else wants the speakers"),
-        some => out.pass("sound-server", format!("runs: {}", some.join(", "))),
-    }
+    server(machine, out);
     owner(machine, out);
     if machine.runs("wireplumber") && !seat(machine) {
         out.add(
@@ -33,6 +25,42 @@ pub(super) fn sound(machine: &Machine, out: &mut Findings) {
                 what,
                 &["Stop it while you use its speaker here: sudo systemctl stop snapclient"],
             );
+        }
+    }
+}
+
+/// Programs that have to do with sound.
+const SERVERS: [&str; 7] =
+    ["pipewire", "wireplumber", "pulseaudio", "bluealsa", "bluealsad", "jackd", "jackdbus"];
+
+/// A server that runs is not yet one that plays for this user: it may be another's, or stand still.
+fn server(machine: &Machine, out: &mut Findings) {
+    let running: Vec<&str> = SERVERS.into_iter().filter(|name| machine.runs(name)).collect();
+    let desktop = ["pipewire", "pulseaudio"].into_iter().find(|name| machine.runs(name));
+    match (&machine.sound_server, desktop) {
+        (SoundServer::Answers(devices), _) => out.pass(
+            "sound-server",
+            format!("the sound server answers, with {devices} output devices (antiphon outputs lists them)"),
+        ),
+        (SoundServer::Unusable(why), _) => {
+            let restart = "systemctl --user restart pipewire-pulse";
+            out.add(Level::Warn, "sound-server", why.as_str(), &[restart]);
+        }
+        (SoundServer::Absent, Some(name)) => {
+            let what = format!(
+                "{name} runs, but no sound server answers this user: nothing plays on pulse: outputs"
+            );
+            let start = match name {
+                "pipewire" => "systemctl --user start pipewire-pulse",
+                _ => "pulseaudio --start",
+            };
+            out.add(Level::Warn, "sound-server", what, &[start]);
+        }
+        (SoundServer::Absent | SoundServer::Unasked, _) if running.is_empty() => {
+            out.pass("sound-server", "no sound server runs: nobody else wants the speakers");
+        }
+        (SoundServer::Absent | SoundServer::Unasked, _) => {
+            out.pass("sound-server", format!("runs: {}", running.join(", ")));
         }
     }
 }

@@ -3,7 +3,7 @@
 use antiphon_bluetooth::{Adapter, Address, BluezVersion, Facts, SinkCodec, Told, Who};
 
 use super::*;
-use crate::doctor::machine::{Bluez, Interface, Port, Switch};
+use crate::doctor::machine::{Bluez, Interface, Port, SoundServer, Switch};
 use antiphon_bluetooth::{Kind, Trouble};
 
 fn found<'a>(findings: &'a [Finding], id: &str) -> Vec<&'a Finding> {
@@ -96,7 +96,7 @@ fn each_trouble_has_its_level_and_its_command() {
         machine
     };
     let bluez = |adapters: Vec<Adapter>| Some(Ok(Bluez { adapters, devices: vec![] }));
-    let cases: [(&str, Level, &str, Machine); 19] = [
+    let cases: [(&str, Level, &str, Machine); 22] = [
         (
             "rfkill",
             Level::Fail,
@@ -151,6 +151,24 @@ fn each_trouble_has_its_level_and_its_command() {
             with(&|m| m.clock_source = Some(("hpet".into(), vec!["hpet".into(), "tsc".into()]))),
         ),
         ("real-time", Level::Warn, "rtprio", with(&|m| m.real_time = false)),
+        (
+            "sound-server",
+            Level::Warn,
+            "start pipewire-pulse",
+            with(&|m| (m.programs, m.sound_server) = (vec!["pipewire".into()], SoundServer::Absent)),
+        ),
+        (
+            "sound-server",
+            Level::Warn,
+            "pulseaudio --start",
+            with(&|m| (m.programs, m.sound_server) = (vec!["pulseaudio".into()], SoundServer::Absent)),
+        ),
+        (
+            "sound-server",
+            Level::Warn,
+            "restart pipewire-pulse",
+            with(&|m| m.sound_server = SoundServer::Unusable("it has gone away".into())),
+        ),
         ("state", Level::Fail, "ANTIPHON_STATE_DIR", with(&|m| m.state_trouble = Some("read-only".into()))),
         ("snapcast", Level::Warn, "systemctl stop", with(&|m| m.programs = vec!["snapserver".into()])),
         (

@@ -182,6 +182,7 @@ impl Index {
             folders: here.folders.iter().map(|n| self.told(*n)).collect(),
             files: here.files.iter().skip(from).take(count).map(|n| self.files[*n].told()).collect(),
             total: here.files.len(),
+            of: self.files.len(),
             reading: self.reading,
         }
     }
@@ -198,6 +199,7 @@ impl Index {
             folders: folders.take(MOST_FOLDERS).map(|n| self.told(n)).collect(),
             files: found.iter().skip(from).take(count).map(|n| self.files[*n].told()).collect(),
             total: found.len(),
+            of: self.files.len(),
             reading: self.reading,
         }
     }

@@ -43,7 +43,7 @@ impl Library {
     pub fn new(folders: &[PathBuf]) -> Self {
         let roots = scan::roots(folders);
         let index = Mutex::new(Arc::new(Index::empty(&roots)));
-        let (wanted, bell) = (Mutex::new(true), Condvar::new());
+        let (wanted, bell) = (Mutex::new(false), Condvar::new());
         Self { roots, index, wanted, bell, stop: AtomicBool::new(false) }
     }
 

@@ -35,15 +35,38 @@ impl Evidence<'_> {
         if let Some(finding) = self.wrong_speed() {
             return finding;
         }
-        if let Some(hz) = self.facts.bandwidth_hz.filter(|hz| *hz < TELEPHONE_HZ) {
-            return self.telephone(hz, " The measure signal was not found in what is left.");
-        }
+        let telephone = match self.facts.bandwidth_hz.filter(|hz| *hz < TELEPHONE_HZ) {
+            None => String::new(),
+            Some(hz) => format!(
+                " Or it was lost on the way: nothing at all above {:.1} kHz was recorded, as over a telephone or by a \
+                 Bluetooth headset's microphone.",
+                hz / 1_000.0
+            ),
+        };
         refusal(
             FindingKind::NotTheSignal,
-            "There is sound in the recording, but not the measure signal. Play the track of `antiphon signal measure` \
-             (both channels, no equaliser) while recording, from before it starts until after it has ended; if it was \
-             played with other numbers of speakers or as another file, give that file with --signal.",
+            format!(
+                "There is sound in the recording, but not the measure track. Play what `antiphon signal measure -o \
+                 track.wav` wrote (both channels, no equaliser) while recording, from before it starts until after it has \
+                 ended; if another file was played, give that with --signal.{telephone}"
+            ),
         )
+    }
+
+    /// Each channel of the recording has one side of the track and nothing of the other: no microphone hears so.
+    pub(super) fn the_track_itself(&self) -> Option<Finding> {
+        let heard = self
+            .sides?
+            .each_ref()
+            .map(|side| side.measurement.channels.iter().map(|channel| channel.heard).collect::<Vec<_>>());
+        let alone = heard[0] == [true, false] && heard[1] == [false, true];
+        alone.then(|| {
+            refusal(
+                FindingKind::NotTheSignal,
+                "This is the track itself, not a recording: each of its channels has one side alone, as no microphone hears \
+                 it. Play it on both speakers, record that where you listen, and measure the recording.",
+            )
+        })
     }
 
     pub(super) fn about_the_recording(&self) -> Vec<Finding> {
@@ -139,7 +162,7 @@ impl Evidence<'_> {
     fn narrowband(&self) -> Option<Finding> {
         let hz = self.facts.bandwidth_hz.filter(|hz| *hz < SPEECH_HZ)?;
         if hz < TELEPHONE_HZ {
-            return Some(self.telephone(hz, ""));
+            return Some(self.telephone(hz));
         }
         Some(doubt(
             FindingKind::Narrowband,
@@ -151,12 +174,12 @@ impl Evidence<'_> {
         ))
     }
 
-    fn telephone(&self, hz: f64, further: &str) -> Finding {
+    fn telephone(&self, hz: f64) -> Finding {
         refusal(
             FindingKind::Narrowband,
             format!(
                 "Nothing above {:.1} kHz was recorded: telephone quality, as in a call, a voice memo at 8 kHz or from a \
-                 Bluetooth headset's microphone.{further} Record with the device's own microphone at 44.1 or 48 kHz.",
+                 Bluetooth headset's microphone. Record with the device's own microphone at 44.1 or 48 kHz.",
                 hz / 1_000.0
             ),
         )
