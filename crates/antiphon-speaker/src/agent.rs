@@ -13,7 +13,9 @@ use antiphon_base::{Frames, Local, Role, Span, Timestamp};
 use antiphon_engine::{EngineEvent, SpeakerEngine, SpeakerEngineConfig};
 use antiphon_net::{Batch, Clock, UdpPort, Waiter, Warp, precise_timers, raw_now, real_time_priority};
 use antiphon_playout::{Controller, Renderer, RendererConfig};
-use antiphon_proto::session::{Codec, Hello, LinkState, PROTOCOL, SpeakerMessage, SpeakerSettings};
+use antiphon_proto::session::{
+    Codec, Hello, LinkState, PROTOCOL, SpeakerMessage, SpeakerSettings, SpeakerState,
+};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use crate::bluetooth::{BluetoothError, BluetoothHost};
@@ -288,6 +290,9 @@ impl Agent {
         stats.link = self.output.link().map(Box::new);
         // Nobody is in time who cannot be heard.
         stats.synced &= stats.link.as_ref().is_none_or(|link| link.state == LinkState::Up);
+        if stats.link.as_ref().is_some_and(|link| link.state == LinkState::Down) {
+            (stats.state, stats.phase_error_us) = (SpeakerState::Failed, 0.0);
+        }
         self.tell_control(ToControl::Send(Box::new(SpeakerMessage::Stats(stats))));
     }
 

@@ -61,6 +61,10 @@ const STATS_PERIOD: Span = Span::from_s(1);
 /// enough not to click.
 const GAIN_RAMP: Span = Span::from_ms(20);
 
+/// An output that has said no position for so long has no device: one that is started or moved says one within a
+/// few periods.
+const DEVICE_GONE: Span = Span::from_s(1);
+
 /// What a target latency must leave beyond what the output holds: a packet of the hub's, its way, and a
 /// scheduling hiccup.
 const LATENCY_MARGIN: Span = Span::from_ms(30);
@@ -86,6 +90,8 @@ pub struct SpeakerEngine {
     next_stats: Option<Timestamp<Local>>,
     was_ready: bool,
     xruns: u64,
+    /// Since when nothing is known of where the output stands.
+    placeless_since: Option<Timestamp<Local>>,
     /// From the DAC to the sound, where the output has said so.
     output_delay: Span,
     /// The output executes the settings' `volume` itself.
@@ -118,6 +124,7 @@ impl SpeakerEngine {
             next_stats: None,
             was_ready: false,
             xruns: 0,
+            placeless_since: None,
             output_delay: Span::ZERO,
             own_volume: false,
             moves: 0,
@@ -234,6 +241,7 @@ impl SpeakerEngine {
             self.steer(now);
         }
         self.watch_readiness(now);
+        self.placeless_since = self.dac.map().is_none().then(|| self.placeless_since.unwrap_or(now));
         if self.next_stats.is_some_and(|at| now >= at) {
             self.next_stats = Some(now + STATS_PERIOD);
             self.events.push_back(EngineEvent::StatsDue);

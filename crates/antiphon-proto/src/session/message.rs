@@ -254,7 +254,7 @@ pub enum SpeakerState {
     Playing,
     /// The programme stopped or paused; silence leaves it.
     Stopped,
-    /// Its output failed.
+    /// Its output is gone or broken: nothing of it is heard.
     Failed,
     /// A state that this program does not know.
     #[serde(other)]
