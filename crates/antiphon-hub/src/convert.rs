@@ -44,7 +44,7 @@ pub fn speaker(snapshot: SpeakerSnapshot) -> SpeakerStatus {
         sealed: snapshot.sealed,
         browser: snapshot.transport.is_messages(),
         streaming: snapshot.streaming,
-        role: snapshot.settings.role,
+        role: snapshot.part.unwrap_or(snapshot.settings.role),
         codec: snapshot.settings.codec,
         gain_db: snapshot.settings.gain_db,
         muted: snapshot.settings.muted,

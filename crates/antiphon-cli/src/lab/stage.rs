@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use antiphon_api::{
     ApiError, Client, ProgrammeState, SourceCommand, SourceLink, SourceNotice, SourcePace, SourceTarget,
-    SpeakerPatch, SpeakerStatus, TransportAction, TransportRequest,
+    SpeakerStatus, TransportAction, TransportRequest,
 };
 use antiphon_base::Role;
 use antiphon_measure::lab::Excitation;
@@ -23,13 +23,12 @@ const LOOK: Duration = Duration::from_millis(100);
 /// Frames rendered at a time: 50 ms.
 const RUN: usize = 2_400;
 
-/// Speakers that are ready to be measured. Dropping it gives them back the roles they had.
+/// Speakers that are ready to be measured. The channels that they play are theirs while the signal plays.
 pub struct Stage {
     client: Client,
     /// One name for each channel of the signal.
     names: Vec<String>,
     targets: Vec<SourceTarget>,
-    before: Vec<(String, Role)>,
 }
 
 impl Stage {
@@ -65,8 +64,7 @@ impl Stage {
             return Err(Failure::new(Exit::Usage, message).into());
         }
         let (names, targets) = parts(&speakers, sides)?;
-        let before = speakers.iter().map(|speaker| (speaker.name.clone(), speaker.role)).collect();
-        Ok(Self { client, names, targets, before })
+        Ok(Self { client, names, targets })
     }
 
     /// Gets a left and a right speaker ready: the two named, in this order, or the only ones with these
@@ -115,19 +113,6 @@ impl Stage {
         };
         let link = self.client.source(&open)?;
         Ok(Performance { stage: self, link, feed, channels, sent: false, over: false })
-    }
-}
-
-impl Drop for Stage {
-    fn drop(&mut self) {
-        for (name, role) in &self.before {
-            let patch = SpeakerPatch { role: Some(*role), ..SpeakerPatch::default() };
-            if let Err(error) = self.client.set_speaker(name, &patch) {
-                tracing::warn!(
-                    "speaker {name} did not get its role {role} back: {error}; set it with `antiphon role`"
-                );
-            }
-        }
     }
 }
 

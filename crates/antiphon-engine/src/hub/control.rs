@@ -4,6 +4,7 @@ use antiphon_base::{Hub as HubClock, Role, Span, SpeakerId, Timestamp};
 use antiphon_proto::session::{SpeakerSettings, Trim};
 use antiphon_proto::{Hub, HubEvent as ProtoEvent, LeftReason, SessionSnapshot};
 
+use super::programme::Phase;
 use super::{HubEngine, HubEvent, SettingsChange, SourceSpec, SpeakerSnapshot, Target, UnknownSpeaker};
 
 /// A speaker plays in time when its stated offset is this sure (two standard deviations of the
@@ -65,6 +66,9 @@ impl HubEngine {
             ..old
         };
         let settings = self.hub.set(now, id, settings).ok_or_else(unknown)?;
+        if change.role.is_some() {
+            self.take_from_programme(now, id, name);
+        }
         self.events.push_back(HubEvent::SettingsChanged(id, settings.clone()));
         Ok(settings)
     }
@@ -125,21 +129,40 @@ impl HubEngine {
         roles.find(|(_, role)| !role.is_in(spec.channels))
     }
 
-    /// Decides which connected speakers belong to the programme, and gives them their roles.
+    /// Decides which connected speakers belong to the programme, and gives them their parts.
     pub(super) fn choose_speakers(&mut self, now: Timestamp<HubClock>) {
-        let Some(programme) = &self.programme else { return };
-        let targets = programme.spec.targets.clone();
         for session in self.hub.sessions(now).collect::<Vec<_>>() {
-            let name = &session.hello.name;
-            let target = targets.iter().find(|t| t.name == *name);
-            self.hub.set_streaming(now, session.id, targets.is_empty() || target.is_some());
-            if let Some(role) = target.and_then(|t| t.role)
-                && role != session.settings.role
-            {
-                // The name was just read from the sessions, so it is there.
-                let _ = self.set(now, name, SettingsChange { role: Some(role), ..Default::default() });
-            }
+            self.choose(now, session.id, &session.hello.name);
         }
+    }
+
+    /// Decides whether a speaker belongs to the programme, and as what. A programme that has ended asks for nobody.
+    pub(super) fn choose(&mut self, now: Timestamp<HubClock>, id: SpeakerId, name: &str) {
+        let Some(programme) = self.programme.as_ref().filter(|programme| programme.phase != Phase::Ended)
+        else {
+            return;
+        };
+        let targets = &programme.spec.targets;
+        let target = targets.iter().find(|target| target.name == name);
+        let (streaming, part) =
+            (targets.is_empty() || target.is_some(), target.and_then(|target| target.role));
+        self.hub.set_streaming(now, id, streaming);
+        self.hub.cast(now, id, part);
+    }
+
+    /// Every speaker has its own role again.
+    pub(super) fn end_parts(&mut self, now: Timestamp<HubClock>) {
+        for session in self.hub.sessions(now).collect::<Vec<_>>() {
+            self.hub.cast(now, session.id, None);
+        }
+    }
+
+    /// What a person says of a role counts for more than what the programme asked for, also where the speaker
+    /// is away for a moment.
+    fn take_from_programme(&mut self, now: Timestamp<HubClock>, id: SpeakerId, name: &str) {
+        let targets = self.programme.iter_mut().flat_map(|programme| &mut programme.spec.targets);
+        targets.filter(|target| target.name == name).for_each(|target| target.role = None);
+        self.hub.cast(now, id, None);
     }
 }
 
@@ -151,6 +174,7 @@ fn snapshot(session: SessionSnapshot) -> SpeakerSnapshot {
         sealed: session.sealed,
         transport: session.transport,
         settings: session.settings,
+        part: session.part,
         streaming: session.streaming,
         output: session.hello.output,
         software: session.hello.software,

@@ -10,6 +10,9 @@ mod control;
 
 mod tracks;
 
+#[cfg(test)]
+mod parts;
+
 pub(crate) use encoders::kind_of;
 pub use tracks::Track;
 
@@ -44,7 +47,7 @@ pub struct HubEngineConfig {
 pub struct Target {
     /// The speaker's name.
     pub name: String,
-    /// The role it takes; `None` keeps the one it has.
+    /// The role it takes for as long as the programme lasts; `None`: its own.
     pub role: Option<Role>,
 }
 
@@ -181,6 +184,8 @@ pub struct SpeakerSnapshot {
     pub transport: Transport,
     /// Role, gain, delay and codec, as its user has set them.
     pub settings: SpeakerSettings,
+    /// The role that it has in the programme instead of its own.
+    pub part: Option<Role>,
     /// Whether it belongs to the current programme.
     pub streaming: bool,
     /// What its output is, in its own words.
@@ -256,7 +261,7 @@ impl HubEngine {
     ) -> Result<(SessionId, Welcome), Refusal> {
         let joined =
             self.hub.join(now, JoinRequest { id, hello: hello.clone(), keys, transport }, remembered)?;
-        self.choose_speakers(now);
+        self.choose(now, id, &hello.name);
         self.follow_needs(now);
         Ok(joined)
     }

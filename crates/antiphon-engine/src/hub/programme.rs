@@ -219,6 +219,7 @@ impl HubEngine {
     pub fn stop(&mut self, now: Timestamp<HubClock>) {
         self.silence(now);
         self.programme = None;
+        self.end_parts(now);
     }
 
     /// Drops what is held; the source must push from `position` on.
@@ -228,11 +229,15 @@ impl HubEngine {
         programme.window = SourceWindow::new(programme.spec.channels, position);
         programme.resume_at = position;
         programme.sent = position;
+        let ended = programme.phase == Phase::Ended;
         // A pause stays one, and speakers that are waited for are waited for.
         if !matches!(programme.phase, Phase::Paused | Phase::Waiting { .. }) {
             programme.phase = Phase::Starting;
         }
         programme.look_at = now;
+        if ended {
+            self.choose_speakers(now);
+        }
     }
 
     /// The source says that a track begins at a frame that it will push, or has.
@@ -360,6 +365,7 @@ impl HubEngine {
                 if let Some(programme) = &mut self.programme {
                     programme.phase = Phase::Ended;
                 }
+                self.end_parts(now);
                 self.events.push_back(HubEvent::SourceEnded);
             }
         } else if now + self.hub.latency() / TOO_LATE_SHARE > end {

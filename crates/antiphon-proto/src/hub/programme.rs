@@ -1,6 +1,6 @@
 //! The programme: its timeline, its pace, and the streams that its speakers share.
 
-use antiphon_base::{ClockId, Epoch, Frames, Hub as HubClock, SessionId, Span, SpeakerId, Timestamp};
+use antiphon_base::{ClockId, Epoch, Frames, Hub as HubClock, Role, SessionId, Span, SpeakerId, Timestamp};
 
 use super::Hub;
 use super::queue::{Media, Urgent};
@@ -211,6 +211,21 @@ impl Hub {
         let Some(number) = self.session_of(id) else { return };
         self.stream_session(now, number, streaming);
         self.drop_unused(now);
+    }
+
+    /// Gives a speaker a role in the programme that takes the place of its own, or none, and tells it. Its settings
+    /// stay as they are: what a programme asks for ends with it.
+    pub fn cast(&mut self, now: Timestamp<HubClock>, id: SpeakerId, part: Option<Role>) {
+        let Some(number) = self.session_of(id) else { return };
+        let Some(session) = self.sessions.get_mut(&number) else { return };
+        let before = session.in_force();
+        session.part = part;
+        let in_force = session.in_force();
+        if in_force != before {
+            self.push_message(number, HubMessage::Settings(in_force));
+            self.assign(now, number);
+            self.drop_unused(now);
+        }
     }
 
     pub(super) fn stream_session(&mut self, now: Timestamp<HubClock>, number: SessionId, streaming: bool) {

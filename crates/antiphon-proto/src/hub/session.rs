@@ -2,7 +2,7 @@
 
 use std::net::{Ipv6Addr, SocketAddr};
 
-use antiphon_base::{ClockId, Hub, SessionId, Span, SpeakerId, Timestamp};
+use antiphon_base::{ClockId, Hub, Role, SessionId, Span, SpeakerId, Timestamp};
 
 use crate::send::Variant;
 use crate::send::pace::UNHURRIED;
@@ -109,6 +109,8 @@ pub struct SessionSnapshot {
     pub transport: Transport,
     /// How its user has set it.
     pub settings: SpeakerSettings,
+    /// The role that it has in the programme instead of its own.
+    pub part: Option<Role>,
     /// Whether it belongs to the programme.
     pub streaming: bool,
     /// What it reported last.
@@ -152,6 +154,8 @@ pub(super) struct Session {
     pub(super) hello: Hello,
     /// As its user has set it.
     pub(super) settings: SpeakerSettings,
+    /// The role that it has in the programme instead of its own.
+    pub(super) part: Option<Role>,
     pub(super) trim: Trim,
     pub(super) streaming: bool,
     /// The stream (RTP source identifier) that it is sent.
@@ -185,6 +189,7 @@ impl Session {
             id: join.id,
             hello: join.hello,
             settings,
+            part: None,
             trim,
             streaming: false,
             stream: None,
@@ -205,14 +210,18 @@ impl Session {
         }
     }
 
-    /// How it plays: what its user set, and its calibration.
+    /// How it plays: what its user set, its part in the programme, and its calibration.
     pub(super) fn in_force(&self) -> SpeakerSettings {
-        self.trim.applied_to(&self.settings)
+        SpeakerSettings { role: self.role(), ..self.trim.applied_to(&self.settings) }
     }
 
-    /// The variant that its settings ask for.
+    /// The variant that its settings and its part ask for.
     pub(super) fn wanted(&self) -> Variant {
-        Variant { role: self.settings.role, codec: self.settings.codec }
+        Variant { role: self.role(), codec: self.settings.codec }
+    }
+
+    fn role(&self) -> Role {
+        self.part.unwrap_or(self.settings.role)
     }
 
     /// Opens a datagram; a genuine one says where the speaker is, unless a newer one has said so.
@@ -324,6 +333,7 @@ impl Session {
             sealed: self.seal.is_sealed() || self.transport == Transport::Messages { encrypted: true },
             transport: self.transport,
             settings: self.settings.clone(),
+            part: self.part,
             streaming: self.streaming,
             stats: self.stats.clone(),
             packets_sent: self.packets_sent,
