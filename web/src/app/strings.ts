@@ -65,6 +65,7 @@ export const t = {
     playing: "Playing",
     paused: "Paused",
     ended: "Played to its end",
+    lastHeard: (standing: string): string => `When last heard of: ${standing}`,
     of: (number: number, of: number): string => `${number} of ${of}`,
     endless: "live",
     position: "Position in the track",
