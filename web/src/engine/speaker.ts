@@ -18,6 +18,8 @@ export interface SpeakerOptions {
   /** 64 hex digits that name this browser for ever: `browserKey`. */
   key: string;
   name: string;
+  /** What else it may be called where another speaker has this name. */
+  anotherName?(taken: string): string | undefined;
   role: Role;
   /** 0 to 1, on top of what the hub says. */
   volume: number;
@@ -27,6 +29,8 @@ export interface SpeakerOptions {
 export interface View {
   link: LinkState;
   hubName: string;
+  /** As it is called, or asks to be. */
+  name: string;
   settings: Settings | undefined;
   state: "idle" | "buffering" | "playing" | "stopped";
   /** The browser or the phone has stopped the sound: a tap is needed if `resume` alone does not help. */
@@ -55,6 +59,7 @@ export class BrowserSpeaker {
   private readonly timers: ReturnType<typeof setInterval>[] = [];
   private linkState: LinkState = { kind: "connecting" };
   private hubName = "";
+  private name: string;
   private settings: Settings | undefined;
   private paused = false;
   private volume: number;
@@ -67,6 +72,7 @@ export class BrowserSpeaker {
   /** To be called inside a tap. */
   constructor(private readonly options: SpeakerOptions) {
     this.volume = options.volume;
+    this.name = options.name;
     this.audio = new AudioOutput((running) => this.contextChanged(running));
     this.awake = keepAwake(
       () => this.setPaused(false),
@@ -75,7 +81,13 @@ export class BrowserSpeaker {
     this.core = new SpeakerCore(this.audio.context.sampleRate, clockResolutionNs(), (media) => this.opus.decode(media));
     this.applyGain();
     this.link = new Link(
-      { hub: options.hub ?? defaultHub(), code: options.code, key: options.key, hello: () => this.hello() },
+      {
+        hub: options.hub ?? defaultHub(),
+        code: options.code,
+        key: options.key,
+        hello: () => this.hello(),
+        changes: (refused) => refused === "name_taken" && this.renames(),
+      },
       {
         onState: (state) => this.linkChanged(state),
         onWelcome: (m) => this.welcomed(m.session, m.clock, m.hubName, m.settings),
@@ -161,7 +173,7 @@ export class BrowserSpeaker {
     this.settings = settings;
     this.core.handleSettings(settings);
     this.applyGain();
-    this.awake.title(`${this.options.name}: ${settings.role}`);
+    this.awake.title(`${this.name}: ${settings.role}`);
     this.tell();
   }
 
@@ -190,16 +202,24 @@ export class BrowserSpeaker {
     this.resume();
   }
 
+  /** Takes another name, if there is one to take. */
+  private renames(): boolean {
+    const other = this.options.anotherName?.(this.name);
+    this.name = other ?? this.name;
+    return other !== undefined;
+  }
+
   private hello(): Hello {
     return {
       type: "hello",
       protocol: 1,
-      name: this.options.name,
+      name: this.name,
       software: "antiphon web 0.1.0",
       codecs: codecs(decodesOpus()),
       channels: 2,
       output: `browser:${browserName()}`,
-      role: this.options.role,
+      // What its person asked for at first would undo what was chosen at the hub since.
+      role: this.settings?.role ?? this.options.role,
       min_latency_us: this.core.minLatency(),
     };
   }
@@ -209,6 +229,7 @@ export class BrowserSpeaker {
     this.options.onView({
       link: this.linkState,
       hubName: this.hubName,
+      name: this.name,
       settings: this.settings,
       state: this.core.playout.state(frame),
       interrupted: !this.audio.running(),
