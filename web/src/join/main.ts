@@ -1,8 +1,9 @@
 // The join page: a code from the link, one tap on a side, and this device plays.
 
+import { browserName } from "../engine/browser";
 import { browserKey, load, save } from "../engine/identity";
 import { askForOpus } from "../engine/opus";
-import { BrowserSpeaker, browserName, type View } from "../engine/speaker";
+import { BrowserSpeaker, type View } from "../engine/speaker";
 import { join as words } from "../strings";
 import type { Role } from "../wire";
 import { element, setText } from "./dom";
