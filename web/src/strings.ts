@@ -21,6 +21,7 @@ export const join = {
   keepOpen: "Keep this page open. If the sound stops when the screen goes dark, keep the screen on.",
   tapToGoOn: "This device has stopped the sound. Tap to go on",
   again: "Try again",
+  called: "Name",
   connection: "Connection",
   playing: "Sound",
   time: "In time",

@@ -42,7 +42,8 @@ export interface Hello {
   codecs: Codec[];
   channels: number;
   output: string;
-  role?: Role;
+  /** A `Role`, or what the hub calls one. */
+  role?: string;
   min_latency_us: number;
 }
 

@@ -22,7 +22,7 @@ const JUDGED = [390, 1280];
 const faults = [];
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: FLAGS });
 
-async function look(name, url, { widths = [320, 390, 768, 1280], schemes = ["light", "dark"], pages = PAGES, expected = /$^/ } = {}) {
+async function look(name, url, { widths = [320, 390, 768, 1280], schemes = ["light", "dark"], pages = PAGES, expected = /$^/, also } = {}) {
   for (const colorScheme of schemes) {
     for (const width of widths) {
       const context = await browser.newContext({ viewport: { width, height: 844 }, colorScheme, reducedMotion: "reduce" });
@@ -36,6 +36,7 @@ async function look(name, url, { widths = [320, 390, 768, 1280], schemes = ["lig
         await page.waitForSelector(":is(main h1, main h2):visible");
         await page.waitForTimeout(150);
         await judge(page, fault);
+        await also?.(page, fault);
       }
       await context.close();
     }
@@ -51,6 +52,14 @@ async function judge(page, fault) {
   for (const one of found.violations) fault(`${one.id}: ${one.help}\n    ${one.nodes.slice(0, 3).map((node) => `${node.target.join(" ")}  ${node.any.concat(node.all)[0]?.message ?? ""}`).join("\n    ")}`);
 }
 
+/** Who may only look finds nothing to touch that the hub would refuse. */
+async function still(page, fault) {
+  const controls = "main :is(button, input, select, textarea):enabled:not([type=search])";
+  const names = await page.locator(controls).evaluateAll((found) => found.map((one) => one.ariaLabel ?? one.textContent.trim()));
+  const refused = names.filter((name) => !["Lock this device out"].includes(name));
+  if (refused.length > 0) fault(`a listener can touch: ${refused.join(", ")}`);
+}
+
 if (process.argv[2]) {
   await look("hub", process.argv[2]);
 } else {
@@ -61,7 +70,7 @@ if (process.argv[2]) {
     ["none", { speakers: 0, state: "idle" }, { widths: [390], schemes: ["dark"], pages: ["now", "speakers", "calibrate"] }],
     ["old", { without: ["me", "queue", "jobs", "library", "signals", "groups", "access", "join-codes", "check", "catalog", "events"] }, { widths: [390], schemes: ["light"], expected: /404/ }],
     ["stranger", { role: "none" }, { widths: [320, 390], schemes: ["light"], pages: ["now"] }],
-    ["listener", { role: "listen" }, { widths: [390], schemes: ["light"], pages: ["now", "settings"], expected: /403/ }],
+    ["listener", { role: "listen" }, { widths: [390], schemes: ["light"], pages: ["now", "speakers", "music", "music/queue", "music/radio", "music/upload", "settings"], expected: /403/, also: still }],
   ];
   for (const [name, options, how] of hubs) {
     const hub = await start(0, options);

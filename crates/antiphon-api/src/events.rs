@@ -33,6 +33,9 @@ pub enum EventMessage {
         /// As `GET /api/v1/jobs/{id}` answers.
         job: Box<Job>,
     },
+    /// Nothing has changed: sent where nothing else was for two seconds. Who hears nothing for several times as long
+    /// has lost the hub.
+    Alive,
     /// Something else has changed.
     #[serde(other)]
     Other,

@@ -375,4 +375,6 @@ export type HubEvent =
   | { type: "status"; status: Status }
   | { type: "job"; job: Job }
   | { type: "queue"; queue: Queue }
-  | { type: "groups"; groups: Group[] };
+  | { type: "groups"; groups: Group[] }
+  /** Nothing has changed, and the hub is there. */
+  | { type: "alive" };

@@ -15,8 +15,11 @@ const HISTORY_S = 180;
 const RECENT_S = 30;
 /** A speaker that is dragged is told at most this often. */
 const PATCH_MS = 120;
-/** A socket that was quiet for longer while the page slept is not trusted. */
+/** The hub says something every two seconds: a socket that was quiet for longer has lost it, though it may stay open for minutes. */
 const STALE_MS = 6_000;
+const TICK_MS = 500;
+/** Ticks that are further apart: the page itself was stopped. */
+const SLEPT_MS = 2_000;
 
 class Live {
   status = $state.raw<Status | null>(null);
@@ -39,10 +42,11 @@ class Live {
   readonly history = new History(HISTORY_S);
 
   speakers = $derived(this.status ? shown(this.status.speakers, this.pending) : []);
-  sync = $derived(this.status ? syncOf(this.status) : null);
   mayControl = $derived(this.me === null || this.me.role === "control" || this.me.role === "admin");
   isAdmin = $derived(this.me === null || this.me.role === "admin");
   showsBanner = $derived(link.showsBanner(this.link, this.now));
+  /** Of what is heard of: how well speakers agree whose hub is silent, nobody knows. */
+  sync = $derived(this.status && !this.showsBanner ? syncOf(this.status) : null);
   /** Seconds of what plays, moved on since the last status. */
   position = $derived.by(() => {
     const programme = this.status?.programme;
@@ -59,10 +63,21 @@ class Live {
 
   /** Once, when the page opens. */
   start(): void {
-    setInterval(() => { if (!document.hidden) this.now = performance.now(); }, 500);
+    setInterval(() => this.#tick(), TICK_MS);
     document.addEventListener("visibilitychange", () => this.#woke());
     window.addEventListener("online", () => this.#retry(0));
     void this.#begin();
+  }
+
+  #tick(): void {
+    if (document.hidden) return;
+    if (performance.now() - this.now > SLEPT_MS) return this.#woke();
+    this.now = performance.now();
+    if (this.#isStale()) this.#lost(this.#heardAt);
+  }
+
+  #isStale(): boolean {
+    return this.#socket !== null && this.now - this.#heardAt > STALE_MS;
   }
 
   /** Who is asking, the first status, then the socket. */
@@ -101,9 +116,10 @@ class Live {
   }
 
   #open(): void {
-    this.#socket?.close();
+    this.#drop();
     const socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/api/v1/events`);
     this.#socket = socket;
+    this.#heardAt = performance.now();
     let wasOpen = false;
     socket.onopen = () => {
       wasOpen = true;
@@ -121,9 +137,16 @@ class Live {
     };
   }
 
-  #lost(): void {
+  #drop(): void {
+    const socket = this.#socket;
+    this.#socket = null;
+    socket?.close();
+  }
+
+  #lost(since = performance.now()): void {
+    this.#drop();
     if (this.still) return;
-    this.link = link.lost(this.link, performance.now());
+    this.link = link.lost(this.link, since);
     this.#retry(link.patience(this.link, Math.random()));
   }
 
@@ -136,7 +159,7 @@ class Live {
   #woke(): void {
     if (document.hidden) return;
     this.now = performance.now();
-    if (this.#socket?.readyState === WebSocket.OPEN && this.now - this.#heardAt > STALE_MS) this.#open();
+    if (this.#isStale()) this.#open();
     else this.#retry(0);
   }
 

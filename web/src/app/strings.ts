@@ -53,7 +53,6 @@ export const t = {
     name: "Name of this device",
     nameHelp: "So that you find it again in the list of devices.",
     go: "Let me in",
-    device: "My phone",
   },
 
   now: {
@@ -65,6 +64,7 @@ export const t = {
     playing: "Playing",
     paused: "Paused",
     ended: "Played to its end",
+    lastHeard: (standing: string): string => `When last heard of: ${standing}`,
     of: (number: number, of: number): string => `${number} of ${of}`,
     endless: "live",
     position: "Position in the track",
@@ -475,7 +475,7 @@ export const t = {
       [500, "500 ms: busy Wi-Fi"],
       [1000, "1 s: bad Wi-Fi"],
     ] as [number, string][],
-    latencyBad: "Type a number from 20 to 5000.",
+    latencyBad: (least: number, most: number): string => `Type a number from ${least} to ${most}.`,
     groups: "Groups",
     groupsLead: "Who plays what, under a name.",
     groupsNone: "No group is saved.",

@@ -27,6 +27,8 @@ export interface LinkOptions {
   code: string | undefined;
   key: string;
   hello: () => Hello;
+  /** Whether the next hello says something else, so that it may be let in where this one was refused. */
+  changes?: (refused: RefusalCode) => boolean;
 }
 
 /** SES-5. */
@@ -154,9 +156,15 @@ export class Link {
   /** MSG-6: after `full` a speaker tries again by itself; what else is refused, its person decides. */
   private refused(code: RefusalCode, message: string): void {
     if (code === "full") return this.lose(FULL_MS);
+    if (this.options.changes?.(code)) return this.anew();
     this.closed = true;
     this.drop();
     this.events.onState({ kind: "refused", code, message });
+  }
+
+  private anew(): void {
+    this.drop();
+    this.connect();
   }
 
   private lose(atLeastMs = 0): void {

@@ -5,6 +5,7 @@
 import type { Hello, Role, Settings } from "../wire";
 import { AudioOutput } from "./audio";
 import { type Awake, keepAwake } from "./awake";
+import { browserName } from "./browser";
 import { codecs } from "./codec";
 import { type Quality, SpeakerCore } from "./core";
 import { writeProbe } from "./datagram";
@@ -18,6 +19,8 @@ export interface SpeakerOptions {
   /** 64 hex digits that name this browser for ever: `browserKey`. */
   key: string;
   name: string;
+  /** What else it may be called where another speaker has this name. */
+  anotherName?(taken: string): string | undefined;
   role: Role;
   /** 0 to 1, on top of what the hub says. */
   volume: number;
@@ -27,6 +30,8 @@ export interface SpeakerOptions {
 export interface View {
   link: LinkState;
   hubName: string;
+  /** As it is called, or asks to be. */
+  name: string;
   settings: Settings | undefined;
   state: "idle" | "buffering" | "playing" | "stopped";
   /** The browser or the phone has stopped the sound: a tap is needed if `resume` alone does not help. */
@@ -55,6 +60,7 @@ export class BrowserSpeaker {
   private readonly timers: ReturnType<typeof setInterval>[] = [];
   private linkState: LinkState = { kind: "connecting" };
   private hubName = "";
+  private name: string;
   private settings: Settings | undefined;
   private paused = false;
   private volume: number;
@@ -67,6 +73,7 @@ export class BrowserSpeaker {
   /** To be called inside a tap. */
   constructor(private readonly options: SpeakerOptions) {
     this.volume = options.volume;
+    this.name = options.name;
     this.audio = new AudioOutput((running) => this.contextChanged(running));
     this.awake = keepAwake(
       () => this.setPaused(false),
@@ -75,7 +82,13 @@ export class BrowserSpeaker {
     this.core = new SpeakerCore(this.audio.context.sampleRate, clockResolutionNs(), (media) => this.opus.decode(media));
     this.applyGain();
     this.link = new Link(
-      { hub: options.hub ?? defaultHub(), code: options.code, key: options.key, hello: () => this.hello() },
+      {
+        hub: options.hub ?? defaultHub(),
+        code: options.code,
+        key: options.key,
+        hello: () => this.hello(),
+        changes: (refused) => refused === "name_taken" && this.renames(),
+      },
       {
         onState: (state) => this.linkChanged(state),
         onWelcome: (m) => this.welcomed(m.session, m.clock, m.hubName, m.settings),
@@ -161,7 +174,7 @@ export class BrowserSpeaker {
     this.settings = settings;
     this.core.handleSettings(settings);
     this.applyGain();
-    this.awake.title(`${this.options.name}: ${settings.role}`);
+    this.awake.title(`${this.name}: ${settings.role}`);
     this.tell();
   }
 
@@ -190,16 +203,24 @@ export class BrowserSpeaker {
     this.resume();
   }
 
+  /** Takes another name, if there is one to take. */
+  private renames(): boolean {
+    const other = this.options.anotherName?.(this.name);
+    this.name = other ?? this.name;
+    return other !== undefined;
+  }
+
   private hello(): Hello {
     return {
       type: "hello",
       protocol: 1,
-      name: this.options.name,
+      name: this.name,
       software: "antiphon web 0.1.0",
       codecs: codecs(decodesOpus()),
       channels: 2,
       output: `browser:${browserName()}`,
-      role: this.options.role,
+      // What its person asked for at first would undo what was chosen at the hub since.
+      role: this.settings?.role ?? this.options.role,
       min_latency_us: this.core.minLatency(),
     };
   }
@@ -209,6 +230,7 @@ export class BrowserSpeaker {
     this.options.onView({
       link: this.linkState,
       hubName: this.hubName,
+      name: this.name,
       settings: this.settings,
       state: this.core.playout.state(frame),
       interrupted: !this.audio.running(),
@@ -234,28 +256,4 @@ function clockResolutionNs(): number {
     changes += 1;
   }
   return Math.max(5e3, least);
-}
-
-/** `Chrome 131 on Android`. */
-export function browserName(agent: string = navigator.userAgent): string {
-  const known: [RegExp, string][] = [
-    [/Edg(?:A|iOS)?\/(\d+)/, "Edge"],
-    [/SamsungBrowser\/(\d+)/, "Samsung Internet"],
-    [/(?:Firefox|FxiOS)\/(\d+)/, "Firefox"],
-    [/(?:Chrome|CriOS|Chromium)\/(\d+)/, "Chrome"],
-    [/Version\/(\d+).*Safari/, "Safari"],
-  ];
-  const systems: [RegExp, string][] = [
-    [/iPhone/, "iPhone"],
-    [/iPad/, "iPad"],
-    [/Android/, "Android"],
-    [/CrOS/, "ChromeOS"],
-    [/Windows/, "Windows"],
-    [/Mac OS/, "Mac"],
-    [/Linux/, "Linux"],
-  ];
-  const browser = known.find(([pattern]) => pattern.test(agent));
-  const version = browser && browser[0].exec(agent)?.[1];
-  const system = systems.find(([pattern]) => pattern.test(agent))?.[1] ?? "an unknown system";
-  return `${browser ? `${browser[1]} ${version ?? ""}`.trim() : "A browser"} on ${system}`;
 }

@@ -1,11 +1,13 @@
 // The join page: a code from the link, one tap on a side, and this device plays.
 
+import { browserName } from "../engine/browser";
 import { browserKey, load, save } from "../engine/identity";
 import { askForOpus } from "../engine/opus";
-import { BrowserSpeaker, browserName, type View } from "../engine/speaker";
+import { BrowserSpeaker, type View } from "../engine/speaker";
 import { join as words } from "../strings";
 import type { Role } from "../wire";
 import { element, setText } from "./dom";
+import { anotherName, tidyName } from "./names";
 import { PlayingPanel } from "./playing";
 
 const SIDES: readonly [Role, string, string][] = [
@@ -13,8 +15,6 @@ const SIDES: readonly [Role, string, string][] = [
   ["both", words.both, words.bothHelp],
   ["right", words.right, words.rightHelp],
 ];
-/** MSG-3: a name has at most 63 bytes. */
-const MAX_NAME = 63;
 
 const root = document.getElementById("join") as HTMLElement;
 const message = element("p", { class: "message", role: "alert", hidden: true });
@@ -108,6 +108,7 @@ function begin(side: Role): void {
     code: tidy(code.value) || undefined,
     key: browserKey(),
     name: nameGiven(),
+    anotherName: (taken) => anotherName(taken, browserName()),
     role: side,
     volume: panel.volume(),
     onView: update,
@@ -135,7 +136,15 @@ function update(view: View): void {
     codeField.hidden = !["wrong_code", "expired"].includes(view.link.code);
     return say(words.refused[view.link.code]);
   }
+  if (view.link.kind === "connected") keepName(view.name);
   panel.show(view, role);
+}
+
+/** Where the name was taken, the one that this speaker has got instead is its own from then on. */
+function keepName(got: string): void {
+  if (name.value === got) return;
+  name.value = got;
+  save("antiphon.name", got);
 }
 
 function say(text: string): void {
@@ -144,9 +153,7 @@ function say(text: string): void {
 }
 
 function nameGiven(): string {
-  let text = name.value.replace(/[\u0000-\u001f\u007f]/g, "").trim() || browserName();
-  while (new TextEncoder().encode(text).length > MAX_NAME) text = text.slice(0, -1).trim();
-  return text;
+  return tidyName(name.value, browserName());
 }
 
 show();

@@ -17,6 +17,7 @@ export interface PanelActions {
 export class PlayingPanel {
   readonly root: HTMLElement;
   private readonly side = element("p", { class: "now" });
+  private readonly name = element("dd");
   private readonly connection = element("dd");
   private readonly sound = element("dd");
   private readonly time = element("dd");
@@ -60,6 +61,7 @@ export class PlayingPanel {
     const role = view.settings?.role ?? asked;
     setText(this.side, words.now(words.sides[role] ?? role));
     for (const [side, button] of this.roles) button.setAttribute("aria-pressed", String(side === role));
+    setText(this.name, view.name);
     setText(this.connection, connectionOf(view));
     setText(this.sound, soundOf(view));
     setText(this.time, timeOf(view));
@@ -70,6 +72,7 @@ export class PlayingPanel {
 
   private facts(): HTMLElement {
     const rows: [string, HTMLElement][] = [
+      [words.called, this.name],
       [words.connection, this.connection],
       [words.playing, this.sound],
       [words.time, this.time],

@@ -33,6 +33,7 @@ try {
   if (hub.ask) await refusesAnExpiredCode(page);
   await playsItsSide(page, picture);
   if (hub.ask) await playsOpus();
+  if (hub.ask) await numbersTheSecondOfAKind(page);
   await survivesAPause(page);
   await survivesARestart(page);
   await leaves(page);
@@ -122,6 +123,21 @@ async function playsOpus() {
   passed("the same in Opus");
 }
 
+/** Two phones of one kind have one name until somebody gives them others. */
+async function numbersTheSecondOfAKind(page) {
+  const name = await page.locator("dt", { hasText: /^Name$/ }).locator("+ dd").innerText();
+  const other = await lab.page(hub.url, "B");
+  await other.click(".side.left");
+  await other.locator("dd", { hasText: /^connected/ }).waitFor({ timeout: 15_000 });
+  assert.equal(await other.locator("dt", { hasText: /^Name$/ }).locator("+ dd").innerText(), `${name} 2`);
+  assert.deepEqual((await hub.ask("status")).speakers.map((speaker) => speaker.name).sort(), [name, `${name} 2`]);
+  await other.getByRole("button", { name: "Stop being a speaker" }).click();
+  assert.equal(await other.locator("#name").inputValue(), `${name} 2`, "its own from then on");
+  await other.context().browser().close();
+  await lab.until("the other is gone", async () => (await hub.ask("status")).speakers.length === 1);
+  passed("a second one with the same name is let in by another, and shows it");
+}
+
 /** What a phone does to a page that nobody looks at: no timer, no message. */
 async function survivesAPause(page) {
   const browser = await page.context().newCDPSession(page);
@@ -135,15 +151,24 @@ async function survivesAPause(page) {
   passed("a page that was stopped for 4 s plays on");
 }
 
+/** Also with the side that was chosen on the hub meanwhile, and not the one that was tapped here at first. */
 async function survivesARestart(page) {
+  if (hub.ask) await changesItsSide(page);
   await hub.restart();
   const recording = lab.record();
   await page.locator("dd", { hasText: /^connected/ }).waitFor({ timeout: 15_000 });
   await hub.play?.();
   await sleep(1_000);
-  await heardLike(right, recording);
+  await heardLike(hub.ask ? left : right, recording);
   await recording.stop();
-  passed("a hub that restarts is found again, and plays");
+  if (hub.ask) assert.deepEqual((await hub.ask("status")).speakers.map((speaker) => speaker.role), ["left"]);
+  passed("a hub that restarts is found again, and plays the side that was set last");
+}
+
+async function changesItsSide(page) {
+  const { speakers } = await hub.ask("status");
+  await hub.tell("role", speakers[0].name, "left");
+  await page.locator(".now", { hasText: "left" }).waitFor({ timeout: 15_000 });
 }
 
 async function leaves(page) {

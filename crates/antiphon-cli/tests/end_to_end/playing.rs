@@ -147,6 +147,24 @@ fn a_hub_that_dies_comes_back_and_playing_goes_on_where_it_was() {
 }
 
 #[test]
+fn a_role_that_was_set_on_the_hub_outlives_it_and_so_does_one_that_only_the_command_line_gave() {
+    let mut house = House::new();
+    let start = |name: &str| {
+        let args = ["speaker", "--name", name, "--role", "left", "--output", "null:"];
+        house.start(&format!("{name}.log"), &args)
+    };
+    let _speakers = ["given", "set"].map(start);
+    let role = |house: &House, name: &str| house.status_of(name).map(|speaker| speaker.role);
+    eventually("both join", || ["given", "set"].iter().all(|name| role(&house, name) == Some(Role::Left)));
+    house.order(&["role", "set", "right"]);
+    eventually("the speaker knows", || house.said("set.log").contains("role right"));
+    house.kill_hub();
+    house.start_hub();
+    eventually("both are back", || role(&house, "given").is_some() && role(&house, "set").is_some());
+    assert_eq!((role(&house, "given"), role(&house, "set")), (Some(Role::Left), Some(Role::Right)));
+}
+
+#[test]
 fn of_a_source_of_32_channels_each_speaker_hears_its_own() {
     unless_the_machine_stands_still(|| {
         let house = House::new();

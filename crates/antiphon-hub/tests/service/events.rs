@@ -59,6 +59,29 @@ fn a_page_hears_at_once_how_things_are_and_then_only_what_changes() {
 }
 
 #[test]
+fn an_idle_hub_says_that_it_is_there_and_one_that_has_news_says_those() {
+    let house = House::new();
+    let mut page = listen(&house);
+    hear(&mut page, Duration::from_secs(20)).unwrap();
+    page.get_ref().set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let begun = Instant::now();
+    for _ in 0..2 {
+        let text = loop {
+            if let Message::Text(text) = page.read().unwrap() {
+                break text;
+            }
+        };
+        assert_eq!(text.as_str(), r#"{"type":"alive"}"#);
+        assert_eq!(
+            antiphon_api::json::read::<EventMessage>("event", text.as_bytes()).unwrap(),
+            EventMessage::Alive
+        );
+    }
+    // Two seconds each, less what the first status had waited on its way.
+    assert!(begun.elapsed() > Duration::from_secs(3), "{:?}", begun.elapsed());
+}
+
+#[test]
 fn a_position_is_told_about_once_a_second() {
     let house = House::new();
     let mut link = SourceLink::connect(&house.hub.addr().into(), &open_message()).unwrap();

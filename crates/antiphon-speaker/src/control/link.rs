@@ -5,6 +5,7 @@ use std::net::TcpStream;
 use std::os::fd::AsFd;
 use std::sync::mpsc::TryRecvError;
 
+use antiphon_base::Role;
 use antiphon_proto::session::{HubMessage, SpeakerMessage};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tungstenite::{Error, Message, WebSocket};
@@ -15,30 +16,37 @@ use super::{Channels, FromControl, ToControl};
 /// A stop is looked for this often, in ms; everything else wakes the poll.
 const LOOK_MS: u16 = 500;
 
-/// Serves the connection; says why it ended.
-pub(super) fn serve(mut connection: Connection, channels: &Channels) -> String {
+/// Serves the connection; says why it ended. `role` becomes what the hub has set: a speaker that comes back asks for that, since
+/// what it was started with would undo what its person has chosen meanwhile, and a hub that forgets has no other to give.
+pub(super) fn serve(mut connection: Connection, role: &mut Option<Role>, channels: &Channels) -> String {
     if let Some(hub) = connection.paired_with.take() {
         channels.tell(FromControl::Notice(format!("paired with {hub}")));
     }
     if let Err(error) = connection.socket.get_ref().set_nonblocking(true) {
         return error.to_string();
     }
+    *role = Some(connection.welcome.settings.role);
     channels.tell(FromControl::Joined {
         hub: connection.hub,
         welcome: Box::new(connection.welcome.clone()),
         keys: connection.keys.take(),
     });
     loop {
-        match turn(&mut connection, channels) {
+        match turn(&mut connection, role, channels) {
             Ok(()) => {}
             Err(why) => return why,
         }
     }
 }
 
-fn turn(connection: &mut Connection, channels: &Channels) -> Result<(), String> {
+fn turn(connection: &mut Connection, role: &mut Option<Role>, channels: &Channels) -> Result<(), String> {
     wait(&connection.socket, channels)?;
-    receive(connection, |message| channels.tell(FromControl::Message(Box::new(message))))?;
+    receive(connection, |message| {
+        if let HubMessage::Settings(settings) = &message {
+            *role = Some(settings.role);
+        }
+        channels.tell(FromControl::Message(Box::new(message)));
+    })?;
     send(connection, channels)
 }
 

@@ -102,7 +102,7 @@ pub(crate) fn run(mut config: ControlConfig, mut store: SpeakerStore, channels: 
         let why = match connect::connect(&mut config, &mut store) {
             Ok(connection) => {
                 (told, has_joined) = (None, true);
-                let why = link::serve(connection, channels);
+                let why = link::serve(connection, &mut config.hello.role, channels);
                 lost = Instant::now();
                 why
             }

@@ -14,7 +14,7 @@ use axum::extract::State;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::response::Response;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::{Duration, interval, timeout};
+use tokio::time::{Duration, Instant, interval, interval_at, timeout};
 
 use super::{Grant, Refused, Shared, SharedState, requests};
 use antiphon_api::{ErrorBody, ErrorCode, json};
@@ -31,6 +31,12 @@ const SEND_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A phone that fell asleep closes nothing: asked this often whether it is there, it is gone after the next.
 const PING: Duration = Duration::from_secs(20);
+
+/// Scripts of a page see no pings: it hears something at least this often, so that silence means a hub that is gone.
+const BEAT: Duration = Duration::from_secs(2);
+
+/// [`EventMessage::Alive`](antiphon_api::EventMessage::Alive)
+const ALIVE: &str = r#"{"type":"alive"}"#;
 
 /// Clients say nothing; what they send all the same is read and forgotten, and may not be long.
 const MAX_MESSAGE: usize = 1_024;
@@ -58,6 +64,7 @@ pub async fn upgrade(
 async fn serve(shared: &Shared, socket: &mut WebSocket, _place: OwnedSemaphorePermit) {
     let mut reader = shared.events.reader();
     let mut ping = interval(PING);
+    let mut beat = interval_at(Instant::now() + BEAT, BEAT);
     let mut asked = false;
     loop {
         tokio::select! {
@@ -65,6 +72,10 @@ async fn serve(shared: &Shared, socket: &mut WebSocket, _place: OwnedSemaphorePe
                 if send(socket, Message::Text(text)).await.is_err() {
                     return;
                 }
+                beat.reset();
+            },
+            _ = beat.tick() => if send(socket, Message::text(ALIVE)).await.is_err() {
+                return;
             },
             message = socket.recv() => match message {
                 Some(Ok(Message::Close(_)) | Err(_)) | None => return,
