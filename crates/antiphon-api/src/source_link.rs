@@ -200,8 +200,9 @@ impl SourceLink {
     }
 }
 
+/// Nothing came meanwhile. A program that was stopped and goes on (Ctrl-Z, `fg`) is interrupted in what it waits for.
 fn is_timeout(error: &std::io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted)
 }
 
 /// A hub that refuses the link answers the upgrade with an [`ErrorBody`].

@@ -107,7 +107,7 @@ fn a_hidden_delay_is_in_the_timeline_and_not_in_the_stamps() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.wav");
     let clock = local();
-    let events = run(&format!("virtual:{}?hidden_ms=137&stamp_noise_us=0", path.display()), &clock, 400);
+    let events = run(&format!("virtual:{}?hidden_ms=137&stamp_noise_us=0", path.display()), &clock, 2_000);
     let timeline = timeline(&path);
     let mut stamps = 0;
     for event in &events {

@@ -127,6 +127,8 @@ fn when_the_machine_runs(mut test: impl FnMut() -> bool) {
 }
 
 fn ran(group: &Group) -> bool {
+    // Counters are shown five times a second.
+    std::thread::sleep(Duration::from_millis(250));
     [DESK, SHELF].iter().all(|address| {
         let counters = group.status(*address).counters;
         counters.skipped + counters.left_out == 0
@@ -223,7 +225,8 @@ fn the_sink_says_the_delay_when_it_is_known_and_when_it_changes() {
         }
         delays
     };
-    std::thread::sleep(Duration::from_millis(200));
+    // What is assumed is said before the status shows it.
+    wait("the assumption", || group.status(DESK).assumed);
     assert_eq!(delays(), [150], "assumed");
     assert!(group.status(DESK).assumed);
     let _far = connect(&events, DESK, sbc(SbcMode::Mono, 48_000), 672);

