@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use antiphon_base::Span;
 use antiphon_bluetooth::LinkEvent;
-use antiphon_bluez_fake::{FakeBluez, Vanishes};
+use antiphon_bluez_fake::{FakeBluez, Speaker, Vanishes};
 use antiphon_codec::sbc::SbcMode;
 
 use crate::support::{LEFT, RIGHT, STRANGER, at, bluetooth, down, left, member, next, passes, right, up};
@@ -31,9 +31,11 @@ fn two_speakers_on_one_adapter_each_get_a_stream_of_their_own() {
 
 #[test]
 fn the_delay_that_a_speaker_reports_comes_after_the_link_and_when_it_changes() {
-    let fake = fake_pair();
+    let fake = FakeBluez::start();
+    fake.add(Speaker { delay: None, ..left().paired() });
     let (_served, events) = bluetooth(&fake).serve(vec![member(LEFT)]).unwrap();
     assert_eq!(up(&events, LEFT).reported, None, "BlueZ says 0 until the speaker reports");
+    fake.report_delay(LEFT, 1500);
     let delay = |event| match event {
         LinkEvent::Delay(_, delay) => Some(delay),
         _ => None,
