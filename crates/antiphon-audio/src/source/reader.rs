@@ -13,6 +13,7 @@ use super::live::{LiveDecoder, Reopen};
 use super::media::MediaDecoder;
 use super::memory::MemoryDecoder;
 use super::news::Board;
+use super::pipe::Pipe;
 use super::raw::RawDecoder;
 use super::resample::Resample;
 use super::{Decode, News, PcmFormat, Problem, SourceError, http};
@@ -133,12 +134,13 @@ pub fn open(spec: &SourceSpec) -> Result<Source, SourceError> {
     }
 }
 
-/// Opened for writing too, so that it does not end when a writer closes it: librespot and shairport-sync do so between
-/// two songs.
+/// It does not end when a writer closes it: librespot and shairport-sync do so between two songs.
 fn open_pipe(path: &Path, format: PcmFormat) -> Result<Source, SourceError> {
     let name = path.display().to_string();
-    match File::options().read(true).write(true).open(path) {
-        Ok(pipe) => Ok(open_raw(Box::new(pipe), format, &name)),
+    match Pipe::open(path) {
+        Ok(pipe) => {
+            Ok(Source::new(raw_info(format, &name), Box::new(RawDecoder::lasting(Box::new(pipe), format))))
+        }
         Err(error) => Err(SourceError { name, problem: Problem::Open(error) }),
     }
 }
@@ -162,7 +164,11 @@ pub fn open_device(name: &str, capture: Box<dyn Capture>, reopen: Reopen) -> Sou
 
 /// Raw samples from any pipe, which `name` names in errors.
 pub fn open_raw(input: Box<dyn Read + Send>, format: PcmFormat, name: &str) -> Source {
-    let info = SourceInfo {
+    Source::new(raw_info(format, name), Box::new(RawDecoder::new(input, format)))
+}
+
+fn raw_info(format: PcmFormat, name: &str) -> SourceInfo {
+    SourceInfo {
         name: name.to_string(),
         title: None,
         artist: None,
@@ -178,8 +184,7 @@ pub fn open_raw(input: Box<dyn Read + Send>, format: PcmFormat, name: &str) -> S
             super::PcmSample::F32le => "pcm_f32le",
         },
         seekable: false,
-    };
-    Source::new(info, Box::new(RawDecoder::new(input, format)))
+    }
 }
 
 /// `samples` at the media rate, `channels` of them interleaved, under the name `name`.
