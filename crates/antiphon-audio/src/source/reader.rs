@@ -18,11 +18,12 @@ use super::raw::RawDecoder;
 use super::resample::Resample;
 use super::{Decode, News, PcmFormat, Problem, SourceError, http};
 use crate::capture::Capture;
+use crate::playlist;
 
 /// Where audio comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SourceSpec {
-    /// A file of any known kind.
+    /// A file of any known kind; a playlist that names addresses alone, of which the first that answers plays.
     Path(PathBuf),
     /// A radio station or a file on a web server, by its `http://` or `https://` address.
     Url(String),
@@ -71,13 +72,12 @@ impl SourceInfo {
         self.frames.map(|frames| SampleRate::MEDIA.span_of(frames))
     }
 
-    /// Why a pipe stays where it is.
+    /// Why a pipe or a station stays where it is.
     pub(super) fn cannot_seek(&self, to: Span) -> SourceError {
-        let reason = match http::is_url(&self.name) {
-            false => "what comes through a pipe or from a device cannot be sought in, play a file",
-            true => {
-                "its server sends it once, from its beginning; a file can be saved and played from the disk"
-            }
+        let reason = match self.container {
+            "raw" | "device" => "what comes through a pipe or from a device cannot be sought in, play a file",
+            // Of all else only a server's cannot.
+            _ => "its server sends it once, from its beginning; a file can be saved and played from the disk",
         };
         let reason = reason.to_string();
         SourceError { name: self.name.clone(), problem: Problem::Seek { to, reason } }
@@ -211,7 +211,10 @@ pub fn open_samples(samples: Vec<f32>, channels: u16, name: &str) -> Source {
 fn open_path(path: &Path) -> Result<Source, SourceError> {
     let name = path.display().to_string();
     let open = || MediaDecoder::open(Box::new(path.to_path_buf()));
-    let opened = refuse_strangers(path).and_then(|()| open_media(&name, open, true));
+    let opened = match playlist::radio_list(path) {
+        Some(list) => http::open_listed(&list, &name),
+        None => refuse_strangers(path).and_then(|()| open_media(&name, open, true)),
+    };
     opened.map_err(|problem| SourceError { name, problem })
 }
 
