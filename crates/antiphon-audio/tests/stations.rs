@@ -348,13 +348,70 @@ fn playlists_and_redirects_lead_to_the_stream() {
 }
 
 #[test]
+fn a_playlist_that_leads_to_a_dead_stream_names_the_stream() {
+    let server = Server::start(move |mut asked| {
+        let (status, headers, body): (_, _, &[u8]) = match () {
+            () if asked.is_for("/outer.m3u") => ("200 OK", "", b"#EXTM3U\ninner.pls\n"),
+            () if asked.is_for("/inner.pls") => ("200 OK", "", b"[playlist]\nFile1=/dead\nFile2=/page\n"),
+            () if asked.is_for("/page") => ("200 OK", "Content-Type: text/html\r\n", b"<html>"),
+            () => ("404 Not Found", "", b"no"),
+        };
+        asked.reply(status, headers, body);
+    });
+    let list = server.url("/outer.m3u");
+    let error = tune(&list).unwrap_err();
+    let said = error.to_string();
+    let wanted =
+        format!("{list} is a playlist, and what it leads to cannot be played: {} is", server.url("/dead"));
+    assert!(
+        said.starts_with(&wanted) && matches!(error.cause(), Problem::Http(Refusal::Status(404))),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_playlist_on_the_disk_that_names_addresses_alone_plays_the_first_that_answers() {
+    let bytes = fixture("stereo-44k.aac").repeat(20);
+    let server = Server::start(move |mut asked| {
+        if asked.is_for("/live") {
+            asked.begin("audio/aac", "icy-name: Found\r\n");
+            asked.for_ever(&bytes);
+        } else {
+            asked.reply("404 Not Found", "", b"no");
+        }
+    });
+    let dir = tempfile::tempdir().unwrap();
+    let listed = |name: &str, text: String| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        open(&SourceSpec::Path(path))
+    };
+    let (dead, live) = (server.url("/dead"), server.url("/live"));
+    for (name, text) in [
+        ("radio.m3u", format!("#EXTM3U\n#EXTINF:-1,Radio\n{dead}\n{live}\n")),
+        ("radio.pls", format!("[playlist]\nFile1={dead}\nFile2={live}\n")),
+    ] {
+        let mut source = listed(name, text).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(source.info().title.as_deref(), Some("Found"), "{name}");
+        assert!(energy(&read(&mut source, 4_800)) > 0.0, "{name}");
+    }
+    let said = listed("dead.m3u", format!("{dead}\n")).unwrap_err().to_string();
+    assert!(
+        said.contains("dead.m3u is a playlist") && said.contains(&format!("{dead} is not there")),
+        "{said}"
+    );
+    let said = listed("pieces.m3u8", format!("#EXTM3U\n#EXT-X-VERSION:3\n{live}\n")).unwrap_err().to_string();
+    assert!(said.contains("pieces.m3u8 is a stream of pieces (HLS)"), "{said}");
+}
+
+#[test]
 fn what_is_no_station_is_refused_each_in_its_own_words() {
     let html = |mut asked: Asked| asked.reply("200 OK", "Content-Type: text/html\r\n", b"<html>buy</html>");
     let status = |line: &'static str| move |mut asked: Asked| asked.reply(line, "", b"<html>no</html>");
     let list = |body: &'static [u8]| {
         move |mut asked: Asked| asked.reply("200 OK", "Content-Type: application/vnd.apple.mpegurl\r\n", body)
     };
-    let cases: [(SourceError, &str); 10] = [
+    let cases: [(SourceError, &str); 11] = [
         (refused(html).0, "a web page"),
         (refused(status("404 Not Found")).0, "is wrong or the station has moved"),
         (refused(status("410 Gone")).0, "is wrong or the station has moved"),
@@ -364,6 +421,7 @@ fn what_is_no_station_is_refused_each_in_its_own_words() {
         (refused(list(b"#EXTM3U\n")).0, "no address"),
         (refused(list(b"#EXTM3U\n/radio\n")).0, "leads to others without end"),
         (refused(|mut asked| asked.reply("302 Found", "Location: /radio\r\n", b"")).0, "without end"),
+        (refused(|mut asked| asked.reply("200 OK", "Content-Type: audio/mpeg\r\n", b"")).0, "sends nothing"),
         (refused(|mut asked| asked.send(b"220 mail.example ESMTP\r\n")).0, "no HTTP"),
     ];
     for (error, words) in &cases {

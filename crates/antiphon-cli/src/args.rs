@@ -479,7 +479,7 @@ pub enum CtlAction {
     /// The beginning of the track; within its first three seconds, the track before it
     #[command(visible_alias = "prev")]
     Previous,
-    /// Go to a place in the track: 1:30, 90s, or from here: +10s, -10s
+    /// Go to a place in the track: 1:30, 90s, or from here: +10s, -1:00
     Seek {
         /// Where to
         #[arg(value_name = "PLACE", allow_hyphen_values = true)]

@@ -122,15 +122,21 @@ impl FromStr for Place {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let place = text.trim();
-        if place.starts_with(['+', '-']) {
-            return Ok(Self(SeekTo::OffsetS(parse_signed_span(place)?.as_s_f64())));
-        }
-        let seconds = match place.contains(':') {
-            true => clock(place),
-            false => parse_span(place).ok().map(Span::as_s_f64),
+        let (sign, way) = match place.as_bytes() {
+            [b'+', ..] => (Some(1.0), &place[1..]),
+            [b'-', ..] => (Some(-1.0), &place[1..]),
+            _ => (None, place),
         };
-        seconds.map(|seconds| Self(SeekTo::PositionS(seconds))).ok_or_else(|| {
-            format!("{:?} is no place; write 1:30 or 90s, or from here +10s or -10s", shortened(text))
+        let seconds = match way.contains(':') {
+            true => clock(way),
+            false => parse_span(way).ok().map(Span::as_s_f64),
+        };
+        let to = seconds.map(|seconds| match sign {
+            Some(sign) => SeekTo::OffsetS(sign * seconds),
+            None => SeekTo::PositionS(seconds),
+        });
+        to.map(Self).ok_or_else(|| {
+            format!("{:?} is no place; write 1:30 or 90s, or from here +10s or -1:00", shortened(text))
         })
     }
 }
@@ -217,8 +223,11 @@ mod tests {
         assert_eq!(to("1:02:03.5"), Ok(SeekTo::PositionS(3_723.5)));
         assert_eq!(to("90s"), Ok(SeekTo::PositionS(90.0)));
         assert_eq!(to("-10s"), Ok(SeekTo::OffsetS(-10.0)));
-        for bad in ["1:75", "1:2:3:4", "::", "soon", "1:-3"] {
-            assert!(to(bad).is_err(), "{bad}");
+        assert_eq!(to("-1:00"), Ok(SeekTo::OffsetS(-60.0)));
+        assert_eq!(to("+1:02:03"), Ok(SeekTo::OffsetS(3_723.0)));
+        for bad in ["1:75", "1:2:3:4", "::", "soon", "1:-3", "--10s", "+-1:00", "-", "-soon", ""] {
+            let said = to(bad).unwrap_err();
+            assert!(said.contains("no place") && said.contains("-1:00"), "{bad}: {said}");
         }
     }
 }

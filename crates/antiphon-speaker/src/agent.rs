@@ -104,6 +104,8 @@ struct Agent {
     hub: Option<SocketAddr>,
     sink: Option<Running>,
     sink_events: rtrb::Consumer<SinkEvent>,
+    /// Why it does not come back, while it is away.
+    why_away: Changes,
     from_control: Receiver<FromControl>,
     to_control: Sender<ToControl>,
     wake_control: Arc<EventFd>,
@@ -162,6 +164,7 @@ impl Agent {
             hub: None,
             sink: Some(running),
             sink_events,
+            why_away: Changes::default(),
             from_control,
             to_control,
             wake_control,
@@ -213,14 +216,23 @@ impl Agent {
             sink.stop();
         }
         let opened = match open(&self.output) {
-            Err(error @ (SinkError::Server { .. } | SinkError::Card { .. } | SinkError::Unknown { .. })) => {
-                tracing::debug!("{error}");
+            Err(
+                error @ (SinkError::Server { .. }
+                | SinkError::Card { .. }
+                | SinkError::Own { .. }
+                | SinkError::Unknown { .. }),
+            ) => {
+                if let Some(why) = self.why_away.changed(error.to_string()) {
+                    tracing::warn!("the output is away: {why}");
+                }
                 return Ok(());
             }
             opened => opened?,
         };
         self.engine.replace_output(self.clock.now(), opened.config, opened.controller);
         (self.sink, self.sink_events) = (Some(opened.running), opened.events);
+        tracing::warn!("the output {} is back", self.output.name());
+        self.why_away = Changes::default();
         Ok(())
     }
 

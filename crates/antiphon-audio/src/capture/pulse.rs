@@ -52,7 +52,7 @@ impl PulseCapture {
                     return Ok((out.len() - before) / usize::from(self.channels));
                 }
                 Message::Told(news) if *news == Command::RecordStreamKilled(self.channel) => {
-                    return Err(ServerError::Gone);
+                    return Err(ServerError::DeviceGone);
                 }
                 _ => {}
             }

@@ -15,9 +15,10 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
-use crate::source::{ListItem, SourceSpec};
+use crate::source::{ListItem, SourceSpec, is_url};
 
 pub use folder::is_sound;
 
@@ -51,9 +52,19 @@ pub struct Gathered {
 
 /// Whether `path` stands for other files: a folder or a playlist.
 pub fn is_several(path: &Path) -> bool {
-    // A radio's playlist leads to one stream.
-    let is_address = path.to_str().is_some_and(crate::source::is_url);
-    !is_address && (path.is_dir() || parser_of(path).is_some())
+    // A radio's playlist leads to one stream, wherever it lies.
+    let is_address = path.to_str().is_some_and(is_url);
+    !is_address && (path.is_dir() || parser_of(path).is_some() && radio_list(path).is_none())
+}
+
+/// The playlist at `path` as it is written, where it names addresses and no file: it leads to one stream.
+pub(crate) fn radio_list(path: &Path) -> Option<Vec<u8>> {
+    let parse = parser_of(path)?;
+    let bytes = read_all(path).ok()?;
+    let written = parse(&bytes);
+    let is_stream = |entry: &Written| is_url(&text(&entry.place));
+    let is_file = |entry: &Written| !matches!(address(&entry.place), Some(Err(_)));
+    (written.iter().any(is_stream) && !written.iter().any(is_file)).then_some(bytes)
 }
 
 /// Everything that `paths` stand for: files are themselves, folders what lies in them and below in the
@@ -63,6 +74,9 @@ pub fn gather(paths: &[PathBuf]) -> Gathered {
     for path in paths {
         match parser_of(path) {
             _ if path.is_dir() => folder::gather(path, &mut gathered),
+            Some(_) if radio_list(path).is_some() => {
+                gathered.leave_alone(path, "it leads to a radio station")
+            }
             Some(parse) => read(path, parse, &mut gathered),
             None => gathered.add(path.clone(), None),
         }
@@ -113,7 +127,7 @@ fn read(path: &Path, parse: Parse, gathered: &mut Gathered) {
     for entry in written {
         match find(folder, &entry.place) {
             Ok(found) => gathered.add(found, entry.title),
-            Err(reason) => gathered.leave_out(&text(&entry.place), reason),
+            Err(reason) => gathered.leave_out(&text(&entry.place), &reason),
         }
     }
 }
@@ -129,7 +143,7 @@ fn read_all(path: &Path) -> io::Result<Vec<u8>> {
 
 /// The file that a playlist in `folder` means by `place`. Lists from other systems have other encodings and
 /// separators: of the ways to read it, the one by which a file is there; else the plain one.
-fn find(folder: &Path, place: &[u8]) -> Result<PathBuf, &'static str> {
+fn find(folder: &Path, place: &[u8]) -> Result<PathBuf, String> {
     let plain = match address(place) {
         Some(place) => place?,
         None => place.to_vec(),
@@ -148,18 +162,35 @@ fn find(folder: &Path, place: &[u8]) -> Result<PathBuf, &'static str> {
 }
 
 /// What an address means; `None` for a path.
-fn address(place: &[u8]) -> Option<Result<Vec<u8>, &'static str>> {
+fn address(place: &[u8]) -> Option<Result<Vec<u8>, String>> {
     let at = place.windows(3).position(|part| part == b"://")?;
     let scheme = &place[..at];
     if scheme.is_empty() || !scheme.iter().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(byte)) {
         return None;
     }
     if !scheme.eq_ignore_ascii_case(b"file") {
-        return Some(Err("it is an address, and a list plays files"));
+        return Some(Err(played_alone(&text(place), "it is an address")));
     }
     let rest = &place[at + 3..];
     let path = rest.strip_prefix(b"localhost").unwrap_or(rest);
-    Some(if path.starts_with(b"/") { Ok(unescaped(path)) } else { Err("it lies on another machine") })
+    Some(if path.starts_with(b"/") { Ok(unescaped(path)) } else { Err("it lies on another machine".into()) })
+}
+
+/// Why `name`, which is `what`, is not in a list, and what plays it.
+fn played_alone(name: &str, what: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "/.:_-+,=@%".contains(c);
+    let quote = if name.chars().all(is_plain) { "" } else { "'" };
+    format!("{what}, which is played alone: antiphon play {quote}{name}{quote}")
+}
+
+/// What `name` is, where it is no file's: something that sounds, but not from a list.
+fn no_file(name: &str) -> Option<&'static str> {
+    match name {
+        "desktop" => Some("it is what other programs play"),
+        _ if is_url(name) => Some("it is an address"),
+        _ if name.starts_with("pulse:") || name.starts_with("alsa:") => Some("it is a device"),
+        _ => None,
+    }
 }
 
 /// Percent-encoding undone (RFC 3986, section 2.1); what is none stays.
@@ -203,10 +234,20 @@ impl Gathered {
         match std::fs::metadata(&path) {
             Ok(kind) if kind.is_dir() => self.leave_out(&name, "it is a folder, and lists play files"),
             Ok(_) if parser_of(&path).is_some() => self.leave_out(&name, "it is a list inside a list"),
+            // To look into it would be to wait for its writer.
+            Ok(kind) if kind.file_type().is_fifo() => self.leave_alone(&path, "it is a named pipe"),
             Ok(_) => self.items.push(ListItem { spec: SourceSpec::Path(path), title }),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => self.leave_out(&name, NOT_THERE),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => match no_file(&name) {
+                Some(what) => self.leave_alone(&path, what),
+                None => self.leave_out(&name, NOT_THERE),
+            },
             Err(error) => self.leave_out(&name, &error.to_string()),
         }
+    }
+
+    fn leave_alone(&mut self, path: &Path, what: &str) {
+        let name = path.display().to_string();
+        self.leave_out(&name, &played_alone(&name, what));
     }
 
     fn leave_out(&mut self, name: &str, reason: &str) {
@@ -262,6 +303,48 @@ mod tests {
         assert!(told[0].contains("gone.mp3") && told[0].contains("no such file"), "{told:?}");
         assert!(told[1].contains("old.m3u") && told[1].contains("list inside a list"), "{told:?}");
         assert!(told[2].contains("http://example.org/radio") && told[2].contains("address"), "{told:?}");
+        assert!(
+            told[2].ends_with("which is played alone: antiphon play http://example.org/radio"),
+            "{told:?}"
+        );
+    }
+
+    #[test]
+    fn a_playlist_of_addresses_alone_is_one_stream_and_is_not_put_among_files() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = dir.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        let radio =
+            write("radio.m3u", "#EXTM3U\n#EXTINF:-1,One\nhttp://radio.example/1\nmms://radio.example/2\n");
+        let mixed = write("mixed.m3u", "http://radio.example/1\nsong.mp3\n");
+        let pls = write("radio.pls", "[playlist]\nFile1=https://radio.example/1\n");
+        assert!(!is_several(&radio) && !is_several(&pls) && is_several(&mixed));
+        let gathered = gather(&[radio]);
+        let said = gathered.left_out[0].to_string();
+        assert!(gathered.items.is_empty() && said.contains("played alone: antiphon play"), "{said}");
+    }
+
+    #[test]
+    fn what_sounds_but_is_no_file_is_said_to_be_played_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let pipe = dir.path().join("a pipe");
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let pipe = pipe.display().to_string();
+        for (name, what) in [
+            ("https://radio.example/live?a&b", "an address"),
+            ("desktop", "what other programs play"),
+            ("pulse:line", "a device"),
+            ("alsa:hw:1", "a device"),
+            (pipe.as_str(), "a named pipe"),
+        ] {
+            let said = gather(&[PathBuf::from(name)]).left_out[0].reason.clone();
+            assert!(said.contains(what) && said.contains("played alone: antiphon play"), "{said}");
+            let has_quotes = said.ends_with(&format!("'{name}'"));
+            assert_eq!(has_quotes, name.contains(['&', ' ']), "{said}");
+        }
     }
 
     #[test]

@@ -36,6 +36,9 @@ pub enum ServerError {
     /// It closed the connection.
     #[error("the sound server has gone away")]
     Gone,
+    /// It has taken the stream away, as it does when a device is unplugged.
+    #[error("the device is gone")]
+    DeviceGone,
     /// What came is no message that can be.
     #[error("the sound server sent what is no message: {0}")]
     Nonsense(String),

@@ -69,6 +69,9 @@ impl fmt::Display for SourceError {
                 write!(f, "cannot read {name} at {}: {error}: check the disk or the connection", clock(*at))
             }
             Problem::Http(refusal) => write!(f, "{name} {refusal}"),
+            Problem::Behind(error) => {
+                write!(f, "{name} is a playlist, and what it leads to cannot be played: {error}")
+            }
             Problem::Seek { to, reason } => {
                 write!(f, "cannot go to {} in {name}: {reason}", clock(*to))
             }
@@ -82,9 +85,19 @@ impl fmt::Display for SourceError {
     }
 }
 
+impl SourceError {
+    /// What is wrong with it; of a playlist that leads to something, what is wrong with that.
+    pub fn cause(&self) -> &Problem {
+        match &self.problem {
+            Problem::Behind(error) => error.cause(),
+            problem => problem,
+        }
+    }
+}
+
 impl std::error::Error for SourceError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match &self.problem {
+        match self.cause() {
             Problem::Open(e) | Problem::Read { error: e, .. } => Some(e),
             _ => None,
         }
@@ -153,6 +166,8 @@ pub enum Problem {
     },
     /// Nothing came from its server.
     Http(Refusal),
+    /// It is a playlist, and this is wrong with the first address that it leads to.
+    Behind(Box<SourceError>),
     /// A position that cannot be gone to.
     Seek {
         /// The position.

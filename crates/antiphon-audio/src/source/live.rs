@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use antiphon_base::{Frames, SampleRate, Span};
 
+use super::mix::mix;
 use super::{Decode, Problem};
 use crate::capture::{Capture, CaptureError};
 
@@ -13,12 +14,15 @@ const LOOK_AGAIN: Duration = Duration::from_millis(250);
 /// Opens the device, and opens it again after it went away.
 pub type Reopen = Box<dyn FnMut() -> Result<Box<dyn Capture>, CaptureError> + Send>;
 
-/// A device as a decoder: it has no end, and what is lost while it is away is silence.
+/// A device as a decoder: it has no end, and what is lost while it is away is silence. One that comes back with other
+/// channels is brought to those that it had at first.
 pub(super) struct LiveDecoder {
     name: String,
     capture: Option<Box<dyn Capture>>,
     reopen: Reopen,
     channels: u16,
+    /// What it gave last, in its own channels.
+    block: Vec<f32>,
     frame: u64,
 }
 
@@ -26,19 +30,20 @@ impl LiveDecoder {
     /// Listens to `capture`; after it went away to what `reopen` gives.
     pub fn new(name: &str, capture: Box<dyn Capture>, reopen: Reopen) -> Self {
         let channels = capture.format().channels;
-        Self { name: name.to_owned(), capture: Some(capture), reopen, channels, frame: 0 }
+        let (name, capture) = (name.to_owned(), Some(capture));
+        Self { name, capture, reopen, channels, block: Vec::new(), frame: 0 }
     }
 
-    /// The device again, if it is there and as it was.
+    /// The device again, if it is there.
     fn look(&mut self) -> Option<Box<dyn Capture>> {
         std::thread::sleep(LOOK_AGAIN);
         let found = (self.reopen)().ok()?;
-        let channels = found.format().channels;
-        if channels != self.channels {
-            tracing::warn!("{} is back with {channels} channels; it had {}", self.name, self.channels);
-            return None;
+        match found.format().channels {
+            same if same == self.channels => tracing::warn!("{} is back", self.name),
+            other => {
+                tracing::warn!("{} is back with {other} channels, and played as {}", self.name, self.channels)
+            }
         }
-        tracing::warn!("{} is back", self.name);
         Some(found)
     }
 }
@@ -49,7 +54,11 @@ impl Decode for LiveDecoder {
             self.capture = self.look();
             return Ok(true);
         };
-        match capture.read(out) {
+        let channels = capture.format().channels;
+        self.block.clear();
+        let read = capture.read(&mut self.block);
+        mix(&self.block, channels.into(), self.channels.into(), out);
+        match read {
             Ok(0) => self.capture = None,
             Ok(frames) => self.frame += frames as u64,
             Err(error) => {
@@ -91,22 +100,22 @@ mod tests {
     }
 
     #[test]
-    fn a_device_that_is_unplugged_goes_on_when_it_is_back_as_it_was() {
+    fn a_device_that_is_unplugged_goes_on_when_it_is_back_whatever_its_channels() {
         let mut tries = 0;
         let reopen: Reopen = Box::new(move || {
             tries += 1;
             match tries {
                 1 => Err(CaptureError::Other("not there yet".into())),
-                2 => Ok(Box::new(Device { pieces: 9, channels: 1 })),
-                _ => Ok(Box::new(Device { pieces: 9, channels: 2 })),
+                2 => Ok(Box::new(Device { pieces: 1, channels: 1 })),
+                _ => Ok(Box::new(Device { pieces: 1, channels: 6 })),
             }
         });
         let mut decoder = LiveDecoder::new("a device", Box::new(Device { pieces: 2, channels: 2 }), reopen);
         let mut heard = Vec::new();
-        // Two pieces, the fault, two vain looks, the third that finds it, a piece.
-        for _ in 0..7 {
+        // Two pieces, the fault, a vain look, the one that finds it, a piece; a fault, a look, a piece.
+        for _ in 0..9 {
             assert!(decoder.decode(&mut heard).unwrap(), "it never ends by itself");
         }
-        assert_eq!(heard.len(), 3 * 10 * 2);
+        assert!(heard.len() == 4 * 10 * 2 && heard.iter().all(|x| (x - 0.5).abs() < 1e-6), "{heard:?}");
     }
 }

@@ -17,6 +17,8 @@ mod detect;
 
 mod raw;
 
+mod pipe;
+
 mod live;
 
 mod memory;

@@ -12,6 +12,8 @@ const BLOCK: usize = 960;
 /// Raw samples, without end until the pipe closes.
 pub(super) struct RawDecoder {
     input: Box<dyn Read + Send>,
+    /// After its end it goes on, with another writer.
+    is_lasting: bool,
     format: PcmFormat,
     bytes: Vec<u8>,
     /// Bytes of a frame that has not come in whole.
@@ -21,7 +23,13 @@ pub(super) struct RawDecoder {
 
 impl RawDecoder {
     pub(super) fn new(input: Box<dyn Read + Send>, format: PcmFormat) -> Self {
-        Self { input, format, bytes: vec![0; BLOCK * format.frame_bytes()], held: 0, frame: 0 }
+        let bytes = vec![0; BLOCK * format.frame_bytes()];
+        Self { input, is_lasting: false, format, bytes, held: 0, frame: 0 }
+    }
+
+    /// Each end of `input` is only a writer's: another one begins after it, with a whole frame.
+    pub(super) fn lasting(input: Box<dyn Read + Send>, format: PcmFormat) -> Self {
+        Self { is_lasting: true, ..Self::new(input, format) }
     }
 
     fn at(&self) -> Span {
@@ -42,7 +50,8 @@ impl Decode for RawDecoder {
         // The bytes of a last frame that never came in whole are dropped: less than a frame is
         // no sound.
         if read == 0 {
-            return Ok(false);
+            self.held = 0;
+            return Ok(self.is_lasting);
         }
         let (width, frame_bytes) = (self.format.sample.bytes(), self.format.frame_bytes());
         let filled = self.held + read;

@@ -13,15 +13,17 @@ use super::live::{LiveDecoder, Reopen};
 use super::media::MediaDecoder;
 use super::memory::MemoryDecoder;
 use super::news::Board;
+use super::pipe::Pipe;
 use super::raw::RawDecoder;
 use super::resample::Resample;
 use super::{Decode, News, PcmFormat, Problem, SourceError, http};
 use crate::capture::Capture;
+use crate::playlist;
 
 /// Where audio comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SourceSpec {
-    /// A file of any known kind.
+    /// A file of any known kind; a playlist that names addresses alone, of which the first that answers plays.
     Path(PathBuf),
     /// A radio station or a file on a web server, by its `http://` or `https://` address.
     Url(String),
@@ -70,13 +72,12 @@ impl SourceInfo {
         self.frames.map(|frames| SampleRate::MEDIA.span_of(frames))
     }
 
-    /// Why a pipe stays where it is.
+    /// Why a pipe or a station stays where it is.
     pub(super) fn cannot_seek(&self, to: Span) -> SourceError {
-        let reason = match http::is_url(&self.name) {
-            false => "what comes through a pipe or from a device cannot be sought in, play a file",
-            true => {
-                "its server sends it once, from its beginning; a file can be saved and played from the disk"
-            }
+        let reason = match self.container {
+            "raw" | "device" => "what comes through a pipe or from a device cannot be sought in, play a file",
+            // Of all else only a server's cannot.
+            _ => "its server sends it once, from its beginning; a file can be saved and played from the disk",
         };
         let reason = reason.to_string();
         SourceError { name: self.name.clone(), problem: Problem::Seek { to, reason } }
@@ -133,12 +134,13 @@ pub fn open(spec: &SourceSpec) -> Result<Source, SourceError> {
     }
 }
 
-/// Opened for writing too, so that it does not end when a writer closes it: librespot and shairport-sync do so between
-/// two songs.
+/// It does not end when a writer closes it: librespot and shairport-sync do so between two songs.
 fn open_pipe(path: &Path, format: PcmFormat) -> Result<Source, SourceError> {
     let name = path.display().to_string();
-    match File::options().read(true).write(true).open(path) {
-        Ok(pipe) => Ok(open_raw(Box::new(pipe), format, &name)),
+    match Pipe::open(path) {
+        Ok(pipe) => {
+            Ok(Source::new(raw_info(format, &name), Box::new(RawDecoder::lasting(Box::new(pipe), format))))
+        }
         Err(error) => Err(SourceError { name, problem: Problem::Open(error) }),
     }
 }
@@ -162,7 +164,11 @@ pub fn open_device(name: &str, capture: Box<dyn Capture>, reopen: Reopen) -> Sou
 
 /// Raw samples from any pipe, which `name` names in errors.
 pub fn open_raw(input: Box<dyn Read + Send>, format: PcmFormat, name: &str) -> Source {
-    let info = SourceInfo {
+    Source::new(raw_info(format, name), Box::new(RawDecoder::new(input, format)))
+}
+
+fn raw_info(format: PcmFormat, name: &str) -> SourceInfo {
+    SourceInfo {
         name: name.to_string(),
         title: None,
         artist: None,
@@ -178,8 +184,7 @@ pub fn open_raw(input: Box<dyn Read + Send>, format: PcmFormat, name: &str) -> S
             super::PcmSample::F32le => "pcm_f32le",
         },
         seekable: false,
-    };
-    Source::new(info, Box::new(RawDecoder::new(input, format)))
+    }
 }
 
 /// `samples` at the media rate, `channels` of them interleaved, under the name `name`.
@@ -206,7 +211,10 @@ pub fn open_samples(samples: Vec<f32>, channels: u16, name: &str) -> Source {
 fn open_path(path: &Path) -> Result<Source, SourceError> {
     let name = path.display().to_string();
     let open = || MediaDecoder::open(Box::new(path.to_path_buf()));
-    let opened = refuse_strangers(path).and_then(|()| open_media(&name, open, true));
+    let opened = match playlist::radio_list(path) {
+        Some(list) => http::open_listed(&list, &name),
+        None => refuse_strangers(path).and_then(|()| open_media(&name, open, true)),
+    };
     opened.map_err(|problem| SourceError { name, problem })
 }
 

@@ -126,7 +126,7 @@ fn local_speakers(
 
 /// What is wrong with a source, with its exit code.
 pub fn cannot_play(error: SourceError) -> Failure {
-    let exit = match &error.problem {
+    let exit = match error.cause() {
         Problem::Open(system) => match system.kind() {
             std::io::ErrorKind::NotFound => Exit::NotFound,
             std::io::ErrorKind::PermissionDenied => Exit::NotPermitted,

@@ -327,7 +327,7 @@ impl Core {
                 Ok(())
             }
             _ => {
-                let message = "what comes through a pipe cannot be sought in; play a file";
+                let message = "this cannot be sought in: it is live, or its server gives no parts of it";
                 Err(ErrorBody::new(ErrorCode::Conflict, message))
             }
         }

@@ -44,21 +44,52 @@ pub fn is_url(text: &str) -> bool {
 struct Tuned {
     reply: Reply,
     head: Vec<u8>,
+    /// The address that a playlist led to.
+    behind: Option<String>,
+}
+
+/// Where sound is looked for, and again after it broke off.
+enum Whence {
+    Address(String),
+    /// The addresses of a playlist on the disk.
+    List(Vec<String>),
+}
+
+impl Whence {
+    fn tune(&self, client: &Client, until: Instant) -> Result<Tuned, Problem> {
+        match self {
+            Self::Address(url) => tune(client, url, until, 0),
+            Self::List(urls) => first_that_answers(client, urls, until, 1),
+        }
+    }
 }
 
 /// Opens what is at `url` and decodes its first block.
 pub(super) fn open(url: &str) -> Result<Source, SourceError> {
     let name = without_secrets(url);
-    let opened = || {
-        let until = Instant::now() + OPENING;
-        let client = Client::new().map_err(Problem::Http)?;
-        let tuned = tune(&client, url, until, 0)?;
-        match tuned.reply.length().filter(|_| !tuned.reply.is_radio()) {
-            Some(length) => file::open(client, tuned, length, &name),
-            None => station::open(client, url, tuned, until, &name),
-        }
+    open_at(Whence::Address(url.to_owned()), &name).map_err(|problem| SourceError { name, problem })
+}
+
+/// Opens what the playlist `list`, called `name`, leads to.
+pub(super) fn open_listed(list: &[u8], name: &str) -> Result<Source, Problem> {
+    // Written in no place of the net, it can name addresses only whole.
+    let urls = playlist::addresses(list, "").map_err(Problem::Http)?;
+    open_at(Whence::List(urls), name)
+}
+
+fn open_at(whence: Whence, name: &str) -> Result<Source, Problem> {
+    let until = Instant::now() + OPENING;
+    let client = Client::new().map_err(Problem::Http)?;
+    let mut tuned = whence.tune(&client, until)?;
+    let behind = tuned.behind.take();
+    let opened = match tuned.reply.length().filter(|_| !tuned.reply.is_radio()) {
+        Some(length) => file::open(client, tuned, length, name),
+        None => station::open(client, whence, tuned, until, name),
     };
-    opened().map_err(|problem| SourceError { name: name.clone(), problem })
+    opened.map_err(|problem| match behind {
+        Some(url) => found_behind(&url, problem),
+        None => problem,
+    })
 }
 
 /// The sound at `url`, through playlists that lead to it.
@@ -80,23 +111,35 @@ fn tune(client: &Client, url: &str, until: Instant, depth: u32) -> Result<Tuned,
         return first_that_answers(client, &found, until, depth + 1);
     }
     refuse_strangers(&kind, &head)?;
-    Ok(Tuned { reply, head })
+    Ok(Tuned { reply, head, behind: None })
 }
 
+/// The sound at the first of `urls` that has any; of the first what is wrong with it, where none has.
 fn first_that_answers(
     client: &Client,
     urls: &[String],
     until: Instant,
     depth: u32,
 ) -> Result<Tuned, Problem> {
-    let mut worst = Problem::Http(Refusal::NoAddress);
+    let mut first = None;
     for url in urls {
         match tune(client, url, until, depth) {
-            Err(problem) if Instant::now() < until => worst = problem,
-            done => return done,
+            Ok(tuned) => return Ok(Tuned { behind: tuned.behind.or(Some(url.clone())), ..tuned }),
+            Err(problem) => first = first.or_else(|| Some(found_behind(url, problem))),
+        }
+        if Instant::now() >= until {
+            break;
         }
     }
-    Err(worst)
+    Err(first.unwrap_or(Problem::Http(Refusal::NoAddress)))
+}
+
+/// What a playlist that leads to `url` is to be told; the last of several that lead on names it.
+fn found_behind(url: &str, problem: Problem) -> Problem {
+    match problem {
+        Problem::Behind(_) => problem,
+        problem => Problem::Behind(Box::new(SourceError { name: without_secrets(url), problem })),
+    }
 }
 
 /// What is plainly no sound is not given to a demuxer, which would search a megabyte of it. A stream
@@ -107,7 +150,7 @@ fn refuse_strangers(kind: &str, head: &[u8]) -> Result<(), Problem> {
         return Err(Problem::NotAudio { looks: "a web page" });
     }
     if head.is_empty() {
-        return Err(Problem::Empty);
+        return Err(Problem::Http(Refusal::Nothing));
     }
     let is_said_sound = kind.starts_with("audio/") || kind == "application/ogg";
     match stranger(head) {

@@ -20,6 +20,8 @@ pub enum Refusal {
     Redirects,
     /// The connection could not be made a safe one.
     Tls(String),
+    /// It said yes, and that was all.
+    Nothing,
     /// What came is no HTTP.
     Protocol(String),
     /// A playlist of pieces: HLS.
@@ -65,6 +67,12 @@ impl fmt::Display for Refusal {
                 "cannot be reached safely ({said}): its certificate or this machine's clock is wrong; a certificate of your \
                  own is trusted by SSL_CERT_FILE"
             ),
+            Self::Nothing => {
+                write!(
+                    f,
+                    "answers and sends nothing: nothing is wrong here, the station may be off the air; try again later"
+                )
+            }
             Self::Protocol(said) => {
                 write!(f, "answers with what is no HTTP ({said}): it is no radio or web server")
             }

@@ -16,7 +16,7 @@ use symphonia::core::io::ReadOnlySource;
 use self::cushion::Cushion;
 use super::client::Client;
 use super::icy::{Icy, Tap, shown, shown_text};
-use super::{OPENING, Problem, Tuned, tune};
+use super::{OPENING, Problem, Tuned, Whence};
 use crate::source::media::MediaDecoder;
 use crate::source::mix::mix;
 use crate::source::news::Board;
@@ -47,7 +47,7 @@ const FADE: usize = 480;
 /// Tunes in to a station that has answered.
 pub(super) fn open(
     client: Client,
-    url: &str,
+    whence: Whence,
     tuned: Tuned,
     until: Instant,
     name: &str,
@@ -70,7 +70,8 @@ pub(super) fn open(
     let (tell, told) = sync_channel(BLOCKS);
     let tuner = Tuner {
         client: client.clone(),
-        url: url.to_owned(),
+        whence,
+        name: name.to_owned(),
         channels: info.channels.into(),
         board: board.clone(),
         tell,
@@ -177,7 +178,8 @@ impl Drop for Station {
 /// The thread's side.
 struct Tuner {
     client: Client,
-    url: String,
+    whence: Whence,
+    name: String,
     channels: usize,
     board: Arc<Board>,
     tell: SyncSender<Word>,
@@ -207,7 +209,7 @@ impl Tuner {
                 Some(connection) => self.relay(connection),
                 None => match self.connect() {
                     Ok(next) => {
-                        tracing::info!("{} is connected again", super::without_secrets(&self.url));
+                        tracing::info!("{} is connected again", self.name);
                         connection = Some(next);
                         continue;
                     }
@@ -235,7 +237,7 @@ impl Tuner {
 
     fn connect(&self) -> Result<Connection, Problem> {
         let until = Instant::now() + OPENING;
-        Connection::open(tune(&self.client, &self.url, until, 0)?, until)
+        Connection::open(self.whence.tune(&self.client, until)?, until)
     }
 
     /// Waits; whether anybody still listens.
@@ -387,6 +389,7 @@ fn resampler(rate: u32, channels: u16) -> Option<Resample> {
 fn reason(problem: &Problem) -> String {
     match problem {
         Problem::Http(refusal) => format!("the station {refusal}"),
+        Problem::Behind(error) => reason(&error.problem),
         Problem::Read { error, .. } if error.to_string().contains("timeout") => {
             "nothing came for 10 s".into()
         }
