@@ -42,6 +42,7 @@ impl Screen {
         }
         let duration_s = info.duration().map(antiphon_base::Span::as_s_f64);
         let bar = std::io::stderr().is_terminal().then(|| bar(duration_s));
+        terminal::draws(bar.as_ref());
         Self { bar, shown: true, duration_s, said: None, track: None }
     }
 
@@ -100,6 +101,7 @@ impl Screen {
     pub fn close(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
+            terminal::draws(None);
         }
     }
 }
