@@ -25,6 +25,8 @@ mod queue;
 
 mod members;
 
+mod saved;
+
 mod speaker;
 
 mod play;
