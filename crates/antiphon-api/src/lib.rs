@@ -88,7 +88,7 @@ pub use queue::{
     QueueAdd, QueueFrom, QueueItem, QueueMove, QueuePatch, QueuePlace, QueueReply, QueueWish,
     SAVED_QUEUE_SCHEMA, SavedItem, SavedQueue,
 };
-pub use source::{MAX_TARGETS, SourceCommand, SourceNotice, SourcePace, SourceTarget};
+pub use source::{DoneReason, MAX_TARGETS, SourceCommand, SourceNotice, SourcePace, SourceTarget};
 pub use source_link::SourceLink;
 pub use status::{
     HubStatus, PacketCounts, ProgrammeState, ProgrammeStatus, STATUS_SCHEMA, SentCounts, SpeakerReport,

@@ -126,11 +126,49 @@ pub enum SourceNotice {
     },
     /// Played to its end, or stopped; the link closes.
     Done {
-        /// True: somebody stopped it, or another source took its place.
+        /// True: it was not played to its end, for whatever reason. What every hub says.
         stopped: bool,
+        /// Why it ended; absent where a hub does not say it.
+        #[serde(default)]
+        why: DoneReason,
     },
     /// It cannot go on; the link closes.
     Error(ErrorBody),
+}
+
+/// Why a source ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DoneReason {
+    /// It was played to its end.
+    Played,
+    /// Somebody stopped it.
+    Stopped,
+    /// Another source took its place.
+    Replaced,
+    /// The hub ends.
+    HubEnds,
+    /// The hub does not say, or says what this program does not know.
+    #[default]
+    #[serde(other)]
+    Unknown,
+}
+
+impl DoneReason {
+    /// Read together with `stopped`, which hubs without reasons say too.
+    pub fn or_from(self, stopped: bool) -> Self {
+        match (self, stopped) {
+            (Self::Unknown, true) => Self::Stopped,
+            (Self::Unknown, false) => Self::Played,
+            (said, _) => said,
+        }
+    }
+}
+
+impl From<DoneReason> for SourceNotice {
+    fn from(why: DoneReason) -> Self {
+        Self::Done { stopped: why != DoneReason::Played, why }
+    }
 }
 
 #[cfg(test)]
@@ -161,6 +199,24 @@ mod tests {
         assert_eq!(on_air, SourceCommand::OnAir { title: "t".into(), first_frame: 96_000 });
         let skip = serde_json::to_string(&SourceNotice::Skip { from: 3, by: -1 }).unwrap();
         assert_eq!(skip, r#"{"type":"skip","from":3,"by":-1}"#);
+    }
+
+    #[test]
+    fn the_end_is_understood_from_hubs_that_say_why_that_do_not_and_that_say_what_nobody_knows() {
+        let said = serde_json::to_string(&SourceNotice::from(DoneReason::Replaced)).unwrap();
+        assert_eq!(said, r#"{"type":"done","stopped":true,"why":"replaced"}"#);
+        for (json, meant) in [
+            (r#"{"type":"done","stopped":true,"why":"replaced"}"#, DoneReason::Replaced),
+            (r#"{"type":"done","stopped":true,"why":"hub_ends"}"#, DoneReason::HubEnds),
+            (r#"{"type":"done","stopped":true}"#, DoneReason::Stopped),
+            (r#"{"type":"done","stopped":false}"#, DoneReason::Played),
+            (r#"{"type":"done","stopped":true,"why":"full_moon"}"#, DoneReason::Stopped),
+        ] {
+            let SourceNotice::Done { stopped, why } = serde_json::from_str(json).unwrap() else {
+                panic!("{json}")
+            };
+            assert_eq!(why.or_from(stopped), meant, "{json}");
+        }
     }
 
     #[test]

@@ -223,7 +223,7 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
-    use crate::source::SourcePace;
+    use crate::source::{DoneReason, SourcePace};
 
     /// A link to a hub that reads the first message only, says `notices` and goes without reading what else comes.
     fn link_to_one_that_goes(notices: &[SourceNotice]) -> SourceLink {
@@ -268,9 +268,10 @@ mod tests {
     #[test]
     fn a_stop_is_heard_by_a_player_that_was_sending() {
         let credit = SourceNotice::Credit { frames: u64::MAX };
-        let mut link = link_to_one_that_goes(&[credit, SourceNotice::Done { stopped: true }]);
+        let stopped = SourceNotice::from(DoneReason::Stopped);
+        let mut link = link_to_one_that_goes(&[credit, stopped.clone()]);
         send_on(&mut link).unwrap();
-        assert_eq!(link.poll(Duration::from_millis(1)).unwrap(), Some(SourceNotice::Done { stopped: true }));
+        assert_eq!(link.poll(Duration::from_millis(1)).unwrap(), Some(stopped));
     }
 
     #[test]

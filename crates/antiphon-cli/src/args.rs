@@ -287,9 +287,10 @@ pub struct AudienceArgs {
     #[arg(long, value_parser = parse_span, value_name = "TIME", env = "ANTIPHON_LATENCY")]
     pub latency: Option<Span>,
 
-    /// How long to wait for the named speakers
-    #[arg(long, default_value = "5s", value_parser = parse_span, value_name = "TIME")]
-    pub wait: Span,
+    /// How long to wait for the named speakers [default: 15s to join where this program is the hub, 1.5s where one
+    /// runs already; then 5s until all can play]
+    #[arg(long, value_parser = parse_span, value_name = "TIME")]
+    pub wait: Option<Span>,
 
     /// The hub [default: the one on this machine, else one inside this program]
     #[arg(long, value_name = "HOST:PORT", env = "ANTIPHON_HUB")]

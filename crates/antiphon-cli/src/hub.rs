@@ -11,10 +11,11 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::args::HubArgs;
 use crate::exit::{Exit, Failure};
-use crate::members::{Manner, Members};
+use crate::members::Manner;
+use crate::saved::Saved;
 use crate::service::Watchdog;
 use crate::services::HubServices;
-use crate::{dirs, members, service, services, signals, terminal};
+use crate::{dirs, service, services, signals, terminal};
 
 /// How often the hub looks whether it is asked to stop, or has failed.
 const LOOK: Duration = Duration::from_millis(50);
@@ -33,14 +34,14 @@ pub fn run(args: HubArgs) -> Result<Exit, Failure> {
     };
     terminal::note(&format!("hub {name} listens at {}, {how}", hub.listen()));
     terminal::note(&pages(&hub));
-    let mut speakers = if bluetooth { saved_speakers(&hub, open) } else { None };
+    let manner = Manner { hub: Some(hub.addr().to_string()), open, ..Manner::default() };
+    let mut speakers = bluetooth.then(|| Saved::new(manner));
+    speakers.iter_mut().for_each(Saved::look);
     service::ready(&format!("{name} at {}", hub.listen()));
     let mut watchdog = Watchdog::new(Client::new(hub.addr().into()));
     while !stop.load(Ordering::Acquire) {
         watchdog.look();
-        if let Some(failure) = speakers.as_mut().and_then(Members::failure) {
-            terminal::note(&failure.message);
-        }
+        speakers.iter_mut().for_each(Saved::look);
         if !hub.is_running() {
             return Err(Failure::failed(
                 "the hub has failed; its log says why, and starting it again is safe",
@@ -60,22 +61,6 @@ fn raise_limits() {
     if let Ok((_, most)) = getrlimit(Resource::RLIMIT_NOFILE) {
         let _ = setrlimit(Resource::RLIMIT_NOFILE, most, most);
     }
-}
-
-/// The saved Bluetooth speakers, in this program. A hub serves others without them just as well.
-fn saved_speakers(hub: &HubHandle, open: bool) -> Option<Members> {
-    let start = || -> Result<Option<Members>, Failure> {
-        let saved = members::all(&members::saved()?);
-        if saved.is_empty() {
-            return Ok(None);
-        }
-        let manner = Manner { hub: Some(hub.addr().to_string()), open, ..Manner::default() };
-        Members::start(&saved, &[], &manner).map(Some)
-    };
-    start().unwrap_or_else(|failure| {
-        terminal::note(&format!("the saved Bluetooth speakers do not play here: {failure}"));
-        None
-    })
 }
 
 /// The port after the hub's own, unless somebody has said otherwise.

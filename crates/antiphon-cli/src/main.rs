@@ -29,6 +29,8 @@ mod queue;
 
 mod members;
 
+mod saved;
+
 mod speaker;
 
 mod play;

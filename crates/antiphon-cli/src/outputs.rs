@@ -24,7 +24,7 @@ pub fn run(args: &OutputsArgs) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
-fn report(saved: &[PairMember]) -> OutputsReport {
+pub fn report(saved: &[PairMember]) -> OutputsReport {
     let mut report = OutputsReport { schema: OUTPUTS_SCHEMA, ..OutputsReport::default() };
     match pulse::output_devices() {
         Ok(devices) if devices.is_empty() => {

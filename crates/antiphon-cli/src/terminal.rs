@@ -2,7 +2,9 @@
 
 use std::cell::RefCell;
 use std::io::{self, IsTerminal, Write};
+use std::sync::{Mutex, PoisonError};
 
+use indicatif::ProgressBar;
 use miette::{GraphicalReportHandler, GraphicalTheme};
 use tracing_subscriber::EnvFilter;
 
@@ -61,6 +63,31 @@ pub fn print(text: &str) -> bool {
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_ok()
 }
 
+/// What is drawn on the terminal at present, and must not be torn by a line of the log.
+static DRAWN: Mutex<Option<ProgressBar>> = Mutex::new(None);
+
+/// Takes note of what is drawn from here on: lines of the log make room for it. `None`: nothing.
+pub fn draws(bar: Option<&ProgressBar>) {
+    *DRAWN.lock().unwrap_or_else(PoisonError::into_inner) = bar.cloned();
+}
+
+/// A line of the log, written whole: the log hands over one at a time.
+struct LogLine;
+
+impl Write for LogLine {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let drawn = DRAWN.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match drawn {
+            Some(bar) => bar.suspend(|| io::stderr().write(line)),
+            None => io::stderr().write(line),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
+
 /// Sends the log to stderr: daemons tell what happens, other verbs only what is wrong.
 pub fn start_log(args: &Args) {
     let daemon = matches!(args.verb, Verb::Hub(_) | Verb::Speaker(_));
@@ -73,7 +100,7 @@ pub fn start_log(args: &Args) {
     let asked = std::env::var("ANTIPHON_LOG").ok().and_then(|text| EnvFilter::try_new(text).ok());
     tracing_subscriber::fmt()
         .with_env_filter(asked.unwrap_or_else(|| EnvFilter::new(level)))
-        .with_writer(io::stderr)
+        .with_writer(|| LogLine)
         .with_ansi(stderr_has_colour())
         .with_target(args.verbose > 0)
         .init();

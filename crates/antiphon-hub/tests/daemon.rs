@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use antiphon_api::session::{decode_hub, encode_speaker};
 use antiphon_api::{
-    ApiError, CalibrationGrade, CalibrationMethod, CalibrationRequest, Client, ErrorCode, LocalReply,
-    LocalRequest, SourceCommand, SourceLink, SourceNotice, SourcePace, SourceTarget, SpeakerCalibration,
-    SpeakerPatch, TransportAction, TransportRequest, json, local,
+    ApiError, CalibrationGrade, CalibrationMethod, CalibrationRequest, Client, DoneReason, ErrorCode,
+    LocalReply, LocalRequest, SourceCommand, SourceLink, SourceNotice, SourcePace, SourceTarget,
+    SpeakerCalibration, SpeakerPatch, TransportAction, TransportRequest, json, local,
 };
 use antiphon_base::{Role, Span};
 use antiphon_hub::{HubDaemon, HubError, HubHandle, HubOptions};
@@ -369,7 +369,7 @@ fn a_source_plays_to_its_end() {
     let mut link = SourceLink::connect(&hub, &open_message(vec![])).unwrap();
     let mut left = 24_000;
     let end = Instant::now() + Duration::from_secs(20);
-    let stopped = loop {
+    let ended = loop {
         assert!(Instant::now() < end, "never done");
         let run = left.min(link.credit());
         link.push(&vec![0.1; 2 * run]).unwrap();
@@ -377,11 +377,11 @@ fn a_source_plays_to_its_end() {
             link.end().unwrap();
         }
         left -= run;
-        if let Some(SourceNotice::Done { stopped }) = link.poll(Duration::from_millis(20)).unwrap() {
-            break stopped;
+        if let Some(SourceNotice::Done { stopped, why }) = link.poll(Duration::from_millis(20)).unwrap() {
+            break (stopped, why);
         }
     };
-    assert!(!stopped);
+    assert_eq!(ended, (false, DoneReason::Played));
 }
 
 #[test]
@@ -427,9 +427,35 @@ fn pause_and_stop_reach_the_player() {
     let mut link = SourceLink::connect(&house.hub.addr().into(), &open_message(vec![])).unwrap();
     link.poll(Duration::from_secs(20)).unwrap();
     act(TransportAction::Stop).unwrap();
-    eventually("done", || {
-        matches!(link.poll(Duration::from_millis(20)), Ok(Some(SourceNotice::Done { stopped: true })))
-    });
+    assert_eq!(reason(&mut link), DoneReason::Stopped);
+}
+
+/// Why the hub ends the link, once it does.
+fn reason(link: &mut SourceLink) -> DoneReason {
+    loop {
+        match link.poll(Duration::from_secs(20)).unwrap() {
+            Some(SourceNotice::Done { stopped, why }) => {
+                assert_eq!(stopped, why != DoneReason::Played, "players that know no reasons are told too");
+                return why;
+            }
+            Some(_) => {}
+            None => panic!("the hub does not end the link"),
+        }
+    }
+}
+
+#[test]
+fn a_player_hears_whether_another_took_its_place_or_the_hub_ends() {
+    let house = House::new(false);
+    let open = || SourceLink::connect(&house.hub.addr().into(), &open_message(vec![])).unwrap();
+    let mut first = open();
+    first.poll(Duration::from_secs(20)).unwrap();
+    let mut second = open();
+    second.poll(Duration::from_secs(20)).unwrap();
+    assert_eq!(reason(&mut first), DoneReason::Replaced);
+    let House { dir: _kept, hub } = house;
+    hub.stop();
+    assert_eq!(reason(&mut second), DoneReason::HubEnds);
 }
 
 #[test]
@@ -447,7 +473,7 @@ fn a_player_that_sends_on_after_the_end_reads_the_end_and_no_reset() {
         std::thread::sleep(Duration::from_millis(2));
     }
     let heard: Vec<_> = std::iter::from_fn(|| socket.read().ok()).collect();
-    let done = Message::text(json::text(&SourceNotice::Done { stopped: true }));
+    let done = Message::text(json::text(&SourceNotice::from(DoneReason::Stopped)));
     assert_eq!(heard[heard.len() - 2..], [done, Message::Close(None)], "{heard:?}");
 }
 

@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use antiphon_api::{
-    ApiError, Client, ProgrammeState, SourceCommand, SourceLink, SourceNotice, SourcePace, SourceTarget,
-    SpeakerStatus, TransportAction, TransportRequest,
+    ApiError, Client, DoneReason, ProgrammeState, SourceCommand, SourceLink, SourceNotice, SourcePace,
+    SourceTarget, SpeakerStatus, TransportAction, TransportRequest,
 };
 use antiphon_base::Role;
 use antiphon_measure::lab::Excitation;
@@ -185,13 +185,9 @@ impl<F: Feed> Performance<'_, F> {
         }
         self.send()?;
         match self.link.poll(patience)? {
-            Some(SourceNotice::Done { stopped }) => {
+            Some(SourceNotice::Done { stopped, why }) => {
                 self.over = true;
-                if stopped {
-                    return Err(Failure::failed(
-                        "somebody stopped the measure signal or played something else",
-                    ));
-                }
+                not_to_its_end(why.or_from(stopped)).map_or(Ok(()), |why| Err(Failure::failed(why)))?;
             }
             Some(SourceNotice::Error(error)) => {
                 self.over = true;
@@ -226,6 +222,20 @@ impl<F> Drop for Performance<'_, F> {
             // A hub that has ended it already is right too, and one that is gone plays nothing.
             let _ = self.stage.client.transport(&stop);
         }
+    }
+}
+
+/// What became of a signal that was not played to its end.
+fn not_to_its_end(why: DoneReason) -> Option<&'static str> {
+    match why {
+        DoneReason::Played => None,
+        DoneReason::HubEnds => {
+            Some("the hub ended while it played the measure signal: start it, then measure again")
+        }
+        DoneReason::Replaced => {
+            Some("another player took over from the measure signal: measure again when it is quiet")
+        }
+        DoneReason::Stopped | DoneReason::Unknown => Some("somebody stopped the measure signal"),
     }
 }
 

@@ -59,7 +59,7 @@ pub fn nobody_else() -> AudienceArgs {
         right: Vec::new(),
         to: Vec::new(),
         latency: None,
-        wait: Span::from_s(10),
+        wait: Some(Span::from_s(10)),
         hub: None,
     }
 }

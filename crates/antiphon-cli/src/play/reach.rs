@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use antiphon_api::{Client, HubAddress};
+use antiphon_api::{Client, HubAddress, ProgrammeState, SpeakerStatus, Status};
 use antiphon_base::Span;
 use antiphon_hub::{HubDaemon, HubError, HubHandle, HubOptions};
 
@@ -22,30 +22,44 @@ pub struct Reach {
     latency: Option<Span>,
     /// Speakers inside this program; they end before their hub.
     members: Option<Members>,
+    /// What those are called.
+    names: Vec<String>,
     /// The hub inside this program; it ends with this.
     own: Option<HubHandle>,
 }
 
 impl Reach {
-    /// The hub named, or the one on this machine, or one inside this program.
+    /// The hub named, or the one on this machine, if one runs: [`start`](Self::start) is for when none does.
     ///
     /// # Errors
-    /// None of them can be had.
-    pub fn new(args: &AudienceArgs) -> Result<(Self, Client), Failure> {
-        let mut reach = Self { named: args.hub.clone(), latency: args.latency, members: None, own: None };
-        if let Some(client) = reach.client()? {
-            return Ok((reach, client));
-        }
-        let hub = start(args.latency.unwrap_or(DEFAULT_LATENCY))?;
-        let client = Client::new(hub.addr().into());
-        reach.own = Some(hub);
+    /// It will not have the latency.
+    pub fn look(args: &AudienceArgs) -> Result<(Self, Option<Client>), Failure> {
+        let reach = Self {
+            named: args.hub.clone(),
+            latency: args.latency,
+            members: None,
+            names: Vec::new(),
+            own: None,
+        };
+        let client = reach.client()?;
         Ok((reach, client))
+    }
+
+    /// A hub inside this program.
+    ///
+    /// # Errors
+    /// It cannot be had: no free port, no place for its state.
+    pub fn start(&mut self) -> Result<Client, Failure> {
+        let hub = start(self.latency.unwrap_or(DEFAULT_LATENCY))?;
+        let client = Client::new(hub.addr().into());
+        self.own = Some(hub);
+        Ok(client)
     }
 
     /// The hub at this address and no other.
     pub fn at(hub: HubAddress) -> (Self, Client) {
         let client = Client::new(hub.clone());
-        (Self { named: Some(hub), latency: None, members: None, own: None }, client)
+        (Self { named: Some(hub), latency: None, members: None, names: Vec::new(), own: None }, client)
     }
 
     /// Whether the hub is inside this program.
@@ -53,14 +67,26 @@ impl Reach {
         self.own.is_some()
     }
 
-    /// Keeps speakers that run inside this program for as long as this lives.
-    pub fn adopt(&mut self, members: Option<Members>) {
-        self.members = members;
+    /// Keeps speakers that run inside this program, with their names, for as long as this lives.
+    pub fn adopt(&mut self, members: Members, names: Vec<String>) {
+        (self.members, self.names) = (Some(members), names);
     }
 
     /// Why a speaker inside this program has ended, if one has.
     pub fn failure(&mut self) -> Option<Failure> {
         self.members.as_mut().and_then(Members::failure)
+    }
+
+    /// Whether others may play through this program: through its hub or on its speakers.
+    pub fn lends(&self) -> bool {
+        self.is_own() || !self.names.is_empty()
+    }
+
+    /// Whether what plays at present, by `status`, does so through this program.
+    pub fn is_needed(&self, status: &Status) -> bool {
+        let lent = |speaker: &SpeakerStatus| speaker.streaming && self.names.contains(&speaker.name);
+        let plays = !matches!(status.programme.state, ProgrammeState::Idle | ProgrammeState::Ended);
+        plays && (self.is_own() || status.speakers.iter().any(lent))
     }
 
     /// How long its speakers may take to come.

@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal;
 
-use antiphon_api::{ProgrammeState, ProgrammeStatus, SourceCommand};
+use antiphon_api::{ProgrammeState, ProgrammeStatus};
 use antiphon_audio::source::{SourceInfo, Track};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -22,19 +22,10 @@ pub struct Screen {
 }
 
 impl Screen {
-    /// Says what will play and on whom; of a list, each thing has its turn.
-    pub fn new(info: &SourceInfo, open: &SourceCommand, is_list: bool, keys: bool) -> Self {
+    /// Says what will play; of a list, each thing has its turn.
+    pub fn new(info: &SourceInfo, is_list: bool, keys: bool) -> Self {
         if !is_list {
             terminal::note(&what(info));
-        }
-        if let SourceCommand::Open { targets, .. } = open
-            && !targets.is_empty()
-        {
-            let whom = targets.iter().map(|target| match target.role {
-                Some(role) => format!("{} ({role})", target.name),
-                None => target.name.clone(),
-            });
-            terminal::note(&format!("on {}", whom.collect::<Vec<_>>().join(", ")));
         }
         if keys {
             let list = if is_list { "n next, p previous, " } else { "" };
@@ -42,6 +33,7 @@ impl Screen {
         }
         let duration_s = info.duration().map(antiphon_base::Span::as_s_f64);
         let bar = std::io::stderr().is_terminal().then(|| bar(duration_s));
+        terminal::draws(bar.as_ref());
         Self { bar, shown: true, duration_s, said: None, track: None }
     }
 
@@ -100,6 +92,7 @@ impl Screen {
     pub fn close(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
+            terminal::draws(None);
         }
     }
 }

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use antiphon_api::{
-    ApiError, Client, ErrorCode, ProgrammeState, ProgrammeStatus, SeekTo, SourceCommand, SourceLink,
-    SourceNotice, SourceTarget, SpeakerPatch, TransportAction, TransportRequest,
+    ApiError, Client, DoneReason, ErrorCode, ProgrammeState, ProgrammeStatus, SeekTo, SourceCommand,
+    SourceLink, SourceNotice, SourceTarget, SpeakerPatch, TransportAction, TransportRequest,
 };
 use antiphon_audio::desktop::Lateness;
 use antiphon_audio::source::{self, List, News, Place, Polled, Prefetch, SourceError, SourceInfo, Track};
@@ -17,7 +17,9 @@ use super::cannot_play;
 use super::keys::{Key, Keys};
 use super::mpris::{Mpris, Now};
 use super::reach::Reach;
+use super::roll::{self, Roll};
 use super::screen::Screen;
+use super::successor::{self, Wishes};
 use super::tracks::{self, Tracks};
 use crate::exit::{Exit, Failure};
 
@@ -105,6 +107,10 @@ pub struct Stream {
     ended: bool,
     /// What was wrong with the source, once what came before it has been heard.
     failure: Option<Failure>,
+    /// Who plays, as far as it was said.
+    roll: Roll,
+    /// Why a speaker inside this program plays no more.
+    lost: Option<Failure>,
     /// Who wants to know how late the source is heard, and when that was last told.
     lateness: Option<(Lateness, Option<Instant>)>,
 }
@@ -116,6 +122,8 @@ pub enum End {
     Played,
     /// Somebody has ended it.
     Stopped,
+    /// Another player plays in its place.
+    Replaced,
     /// This program is to end.
     Interrupted,
 }
@@ -165,6 +173,8 @@ impl Stream {
             stop,
             ended: false,
             failure: None,
+            roll: Roll::default(),
+            lost: None,
             lateness: None,
         })
     }
@@ -194,7 +204,11 @@ impl Stream {
                 self.screen.remark("stopped");
                 Ok(Exit::Ok)
             }
-            End::Played => self.failure.map_or(Ok(Exit::Ok), Err),
+            End::Replaced => Ok(self.give_way()),
+            End::Played => match self.failure.or(self.lost.map(not_everywhere)) {
+                Some(failure) => Err(failure),
+                None => Ok(Exit::Ok),
+            },
         }
     }
 
@@ -235,6 +249,7 @@ impl Stream {
                 None => {}
             }
             self.look_at_lateness()?;
+            self.look_at_speakers()?;
             let hungry = self.feed()?;
             self.tell_news()?;
             let notice = self.link.poll(if hungry { HURRY } else { PATIENCE })?;
@@ -256,6 +271,27 @@ impl Stream {
             lateness.set(hub + held + ON_THE_WAY);
         }
         Ok(())
+    }
+
+    /// Says at once who does not play any more, and who does; an error when nobody is left.
+    fn look_at_speakers(&mut self) -> Result<(), Failure> {
+        if let Some(failure) = self.reach.failure() {
+            self.screen.remark(&format!("antiphon: {failure}"));
+            self.lost.get_or_insert(failure);
+        }
+        if !self.screen.is_shown() || !self.roll.is_due(self.place.state) {
+            return Ok(());
+        }
+        // A hub that is gone is noticed where frames are sent.
+        let Ok(status) = self.client.status() else { return Ok(()) };
+        self.roll.call(&status, &self.targets).iter().for_each(|line| self.screen.remark(line));
+        match self.lost.take_if(|_| roll::is_deserted(&status, &self.targets)) {
+            Some(Failure { exit, message }) => {
+                self.stop_hub();
+                Err(Failure::new(exit, format!("nobody is left to play: {message}")))
+            }
+            None => Ok(()),
+        }
     }
 
     /// Sends what the credit allows and the decoder has; whether there is credit left for more.
@@ -316,11 +352,33 @@ impl Stream {
             SourceNotice::State(programme) => self.show(programme),
             SourceNotice::Seek { frame } => self.seek(frame)?,
             SourceNotice::Skip { from, by } => self.skip(from, by)?,
-            SourceNotice::Done { stopped: true } => return Ok(Some(End::Stopped)),
-            SourceNotice::Done { stopped: false } => return Ok(Some(End::Played)),
+            SourceNotice::Done { stopped, why } => return self.done(why.or_from(stopped)).map(Some),
             SourceNotice::Error(error) => return Err(ApiError::Refused(error).into()),
         }
         Ok(None)
+    }
+
+    /// A hub that ends has not played to the end: that is a hub that is gone.
+    fn done(&self, why: DoneReason) -> Result<End, Failure> {
+        match why {
+            DoneReason::Played => Ok(End::Played),
+            DoneReason::Replaced => Ok(End::Replaced),
+            DoneReason::Stopped | DoneReason::Unknown => Ok(End::Stopped),
+            DoneReason::HubEnds => {
+                let hub = self.client.hub().to_string();
+                Err(ApiError::Unreachable { hub, why: "it has ended".into() }.into())
+            }
+        }
+    }
+
+    /// What the player in this one's place needs of this program stays until that has ended.
+    fn give_way(&mut self) -> Exit {
+        // Nothing of this one is heard: applets show the other.
+        self.mpris = None;
+        let (keys, screen) = (&self.keys, &self.screen);
+        let quits = || keys.as_ref().is_some_and(|keys| keys.pressed().contains(&Key::Quit));
+        let wishes = Wishes { stop: &self.stop, quits: &quits };
+        successor::outlast(&mut self.reach, &self.client, &wishes, &|line| screen.remark(line))
     }
 
     fn show(&mut self, programme: ProgrammeStatus) {
@@ -522,6 +580,11 @@ impl Stream {
         (self.ended, self.failure, self.turn) = (false, None, None);
         Ok(())
     }
+}
+
+/// It is over, and somebody has missed something.
+fn not_everywhere(lost: Failure) -> Failure {
+    Failure::new(lost.exit, format!("played to the end, but not on every speaker: {}", lost.message))
 }
 
 fn ahead(list: List) -> Result<Prefetch, Failure> {

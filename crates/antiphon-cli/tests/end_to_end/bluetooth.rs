@@ -225,6 +225,56 @@ fn a_saved_pair_plays_left_on_one_and_right_on_the_other_and_one_that_goes_retur
 }
 
 #[test]
+fn a_pair_that_is_saved_while_the_hub_runs_is_played_on_by_it_also_by_its_addresses() {
+    unless_the_machine_stands_still(|| {
+        let room = Room::new();
+        let mut house = house_with_tones(Some(&room.bluez));
+        house.start_hub();
+        std::fs::write(house.path("state/bluetooth.toml"), SAVED).unwrap();
+        eventually("the hub plays on both", || is_up(&house, "desk") && is_up(&house, "shelf"));
+        let file = house.path("tones.wav");
+        let (left, right) = (format!("bluetooth:{DESK}"), format!("bluetooth:{SHELF}"));
+        let _player =
+            house.start("play.log", &["play", file.to_str().unwrap(), "--left", &left, "--right", &right]);
+        let plays = || house.said("play.log").contains("on desk (left), shelf (right)");
+        eventually("the hub's own speakers are used", plays);
+        eventually("both sound", || {
+            (0..2).all(|speaker| sounding(&samples(&room.packets(speaker, 0))).next().is_some())
+        });
+    });
+}
+
+#[test]
+fn a_speaker_that_is_switched_off_is_called_missing_and_told_when_it_comes() {
+    unless_the_machine_stands_still(|| {
+        let room = Room::new();
+        room.bluez.script(SHELF, |shelf| shelf.in_reach = false);
+        let mut house = house_with_tones(Some(&room.bluez));
+        std::fs::write(house.path("state/bluetooth.toml"), SAVED).unwrap();
+        house.start_hub();
+        eventually("one is there", || is_up(&house, "desk"));
+        let file = house.path("tones.wav");
+        eventually("the other one is known to be away", || {
+            link(&house, "shelf").is_some_and(|link| link.state == LinkState::Down)
+        });
+        // By name and without any: both ways it is said.
+        for (log, args) in [("named.log", &["--to", "living"][..]), ("all.log", &[])] {
+            let args: Vec<&str> =
+                ["play", file.to_str().unwrap()].into_iter().chain(args.iter().copied()).collect();
+            let player = house.start(log, &args);
+            let missing = "on desk (left); shelf (right) is missing: is it on?";
+            eventually("it is said", || house.said(log).contains(missing));
+            if log == "all.log" {
+                room.bluez.script(SHELF, |shelf| shelf.in_reach = true);
+                room.bluez.connects_by_itself(SHELF);
+                eventually("its coming is said", || house.said(log).contains("shelf (right) plays too"));
+            }
+            assert_eq!(player.interrupt(), Some(130));
+        }
+    });
+}
+
+#[test]
 fn two_addresses_are_enough_and_sound_comes_soon() {
     unless_the_machine_stands_still(|| {
         let room = Room::new();

@@ -8,6 +8,8 @@ mod sentences;
 
 mod playing;
 
+mod two_players;
+
 mod bluetooth;
 
 mod lab;

@@ -238,6 +238,14 @@ fn outputs_lists_what_there_is_and_a_wrong_name_is_answered_with_the_nearest() {
     let output = &report.outputs[0];
     assert_eq!((output.name.as_str(), output.rate_hz, output.splits), ("Living", Some(44_100), true));
 
+    write_bursts(&house.path("bursts.wav"), 48_000, 1);
+    let file = house.path("bursts.wav");
+    for name in ["living_room", "Living"] {
+        let run = house.run(&["play", file.to_str().unwrap(), "--left", name]);
+        let said = String::from_utf8(run.stderr).unwrap();
+        assert!(run.status.code() == Some(4) && said.contains("name it as pulse:living_room"), "{said}");
+    }
+
     let run = house.run(&["speaker", "--name", "x", "--output", "pulse:livingroom"]);
     let said = String::from_utf8(run.stderr).unwrap();
     assert!(run.status.code() == Some(1) && said.contains("did you mean pulse:living_room?"), "{said}");

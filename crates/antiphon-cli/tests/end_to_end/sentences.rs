@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::process::Output;
+use std::time::{Duration, Instant};
 
 use crate::house::House;
 
@@ -54,6 +55,28 @@ fn files_that_cannot_be_played_are_named_and_start_nothing() {
     let text = said("missing", &house.run(&["play", missing.to_str().unwrap()]), 4);
     assert!(text.contains("missing.flac") && text.contains("check the path"), "{text}");
     assert!(!house.path("state").exists(), "nothing was begun");
+}
+
+#[test]
+fn nobody_is_waited_for_who_cannot_come_and_a_wait_is_as_long_as_was_said() {
+    let house = House::empty();
+    fs::write(house.path("a.wav"), wav(2, 48_000)).unwrap();
+    let file = house.path("a.wav");
+    let play = |more: &[&str]| {
+        let args: Vec<&str> = ["play", file.to_str().unwrap()].iter().chain(more).copied().collect();
+        let began = Instant::now();
+        (said("play", &house.run(&args), 4), began.elapsed())
+    };
+    let (text, took) = play(&["--left", "usb:1"]);
+    assert!(text.contains("unknown output \"usb:1\"") && text.contains("pulse:SINK"), "{text}");
+    assert!(took < Duration::from_secs(10), "{took:?}");
+    let (text, took) = play(&["--left", "desk", "--wait", "100ms"]);
+    assert!(text.contains("\"desk\"") && took < Duration::from_secs(10), "{took:?}: {text}");
+    // Whether this machine has a sound card or not, it says so before it waits.
+    let (text, _) = play(&["--wait", "100ms"]);
+    let there = ["no speaker is named; this machine can play on", "this machine has nothing to play on"];
+    let at = there.iter().find_map(|words| text.find(words)).expect(&text);
+    assert!(at < text.find("no speaker has joined").expect(&text), "{text}");
 }
 
 #[test]

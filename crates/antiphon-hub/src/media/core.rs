@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use antiphon_api::{
-    ErrorBody, ErrorCode, ProgrammeStatus, SeekTo, SpeakerStatus, TransportAction, TransportRequest,
+    DoneReason, ErrorBody, ErrorCode, ProgrammeStatus, SeekTo, SpeakerStatus, TransportAction,
+    TransportRequest,
 };
 use antiphon_base::{Frames, Hub, SampleRate, SessionId, Span, SpeakerId, Timestamp};
 use antiphon_engine::{
@@ -209,7 +210,7 @@ impl Core {
                 self.engine.resume(now);
             }
             (TransportAction::Toggle, _) => self.engine.pause(now),
-            (TransportAction::Stop, _) => self.stop(true),
+            (TransportAction::Stop, _) => self.stop(DoneReason::Stopped),
             (TransportAction::Seek, _) => self.seek(request.to)?,
             (TransportAction::Next, _) => self.skip(1)?,
             (TransportAction::Previous, _) => self.go_back()?,
@@ -223,7 +224,7 @@ impl Core {
     /// # Errors
     /// What the player is to be told.
     pub fn open_source(&mut self, offer: SourceOffer) -> Result<u64, ErrorBody> {
-        self.stop(true);
+        self.stop(DoneReason::Replaced);
         let now = self.clock.now();
         let pace = offer.spec.pace;
         self.engine
@@ -292,13 +293,13 @@ impl Core {
     /// The player behind `link` is gone.
     pub fn close_source(&mut self, link: u64) {
         if self.source.as_ref().is_some_and(|seat| seat.link == link) {
-            self.stop(true);
+            self.stop(DoneReason::Stopped);
         }
     }
 
     /// Says goodbye to everybody; the thread ends after this turn.
     pub fn shut_down(&mut self) {
-        self.stop(true);
+        self.stop(DoneReason::HubEnds);
         for seat in self.seats.values() {
             let goodbye = HubMessage::Goodbye { reason: "the hub is stopping".into() };
             // A speaker that reads nothing will find the connection closed.
@@ -308,10 +309,10 @@ impl Core {
         self.stopping = true;
     }
 
-    fn stop(&mut self, stopped: bool) {
+    fn stop(&mut self, why: DoneReason) {
         if let Some(seat) = self.source.take() {
             self.engine.stop(self.clock.now());
-            seat.done(stopped);
+            seat.done(why);
         }
     }
 
@@ -435,7 +436,7 @@ impl Core {
 
     fn ended(&mut self) {
         if let Some(seat) = self.source.take() {
-            seat.done(false);
+            seat.done(DoneReason::Played);
         }
     }
 

@@ -1,6 +1,6 @@
 //! A player's place: what it was granted and what it owes.
 
-use antiphon_api::{ProgrammeStatus, SourceNotice};
+use antiphon_api::{DoneReason, ProgrammeStatus, SourceNotice};
 use antiphon_base::Frames;
 use antiphon_engine::{SourcePace, SourceSpec};
 use tokio::sync::mpsc;
@@ -124,8 +124,8 @@ impl SourceSeat {
     }
 
     /// Tells the end; the queue closes with it.
-    pub(super) fn done(self, stopped: bool) {
-        let _ = self.notices.try_send(SourceNotice::Done { stopped });
+    pub(super) fn done(self, why: DoneReason) {
+        let _ = self.notices.try_send(why.into());
     }
 
     fn send_question(&mut self) {

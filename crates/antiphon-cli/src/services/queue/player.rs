@@ -27,7 +27,7 @@ pub fn run(desk: &Arc<Desk>, hub: &HubAddress, stop: &Arc<AtomicBool>) {
             let begun = Instant::now();
             next = match perform(desk, key, hub, stop) {
                 Ok(End::Played) => desk.follow_up(),
-                Ok(End::Stopped | End::Interrupted) => desk.ordered(),
+                Ok(End::Stopped | End::Replaced | End::Interrupted) => desk.ordered(),
                 Err(failure) => {
                     desk.trouble(&failure.message);
                     desk.ordered()
