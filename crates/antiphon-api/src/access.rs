@@ -100,7 +100,7 @@ pub struct AccessCodeReply {
     pub role: AccessRole,
     /// Seconds until it is void.
     pub expires_s: u64,
-    /// Where a browser on another machine finds the page; absent where the hub listens to this machine only.
+    /// Where a browser on another machine finds the page; absent where no other machine reaches the hub.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
     /// It also pairs a speaker: false with a hub that is open, where no speaker needs it.
