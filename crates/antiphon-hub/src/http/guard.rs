@@ -155,12 +155,18 @@ impl Caller {
 }
 
 /// A connection from a machine to its own outer address comes from that very address.
-fn is_this_machine(peer: Option<IpAddr>, here: Option<IpAddr>) -> bool {
+pub fn is_this_machine(peer: Option<IpAddr>, here: Option<IpAddr>) -> bool {
     peer.is_some_and(|peer| peer.is_loopback() || Some(peer) == here)
 }
 
 fn host_of(headers: &HeaderMap) -> Option<&str> {
     let mut hosts = headers.get_all(header::HOST).iter();
+/// The address of who comes from another machine.
+pub fn stranger(peer: Peer, here: Here) -> Option<IpAddr> {
+    let [peer, here] = [peer.0, here.0].map(|at| at.ip().to_canonical());
+    (!is_this_machine(Some(peer), Some(here))).then_some(peer)
+}
+
     match (hosts.next(), hosts.next()) {
         (Some(host), None) => host.to_str().ok(),
         _ => None,
