@@ -19,7 +19,7 @@ pub const MAX_TARGETS: usize = 512;
 pub struct SourceTarget {
     /// The speaker's name.
     pub name: String,
-    /// The role it shall have; absent: the one it has.
+    /// The role that it has for as long as this plays; absent: its own.
     #[serde(default, with = "text::option", skip_serializing_if = "Option::is_none")]
     pub role: Option<Role>,
 }

@@ -169,9 +169,9 @@ pub struct HubArgs {
     #[arg(long, env = "ANTIPHON_NAME")]
     pub name: Option<String>,
 
-    /// Time from hub to loudspeaker, the same for all
-    #[arg(long, default_value = "200ms", value_parser = parse_span, value_name = "TIME", env = "ANTIPHON_LATENCY")]
-    pub latency: Span,
+    /// Time from hub to loudspeaker, the same for all; without it the one that was set last, at first 200ms
+    #[arg(long, value_parser = parse_span, value_name = "TIME", env = "ANTIPHON_LATENCY")]
+    pub latency: Option<Span>,
 
     /// Let anybody in the network join and listen, unpaired and unencrypted
     #[arg(long)]

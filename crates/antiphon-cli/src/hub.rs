@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use antiphon_api::Client;
+use antiphon_base::Span;
 use antiphon_hub::{HubDaemon, HubHandle, HubOptions};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
@@ -17,6 +18,9 @@ use crate::service::Watchdog;
 use crate::services::HubServices;
 use crate::{dirs, service, services, signals, terminal};
 
+/// Target latency where nobody has set one: Wi-Fi loses a packet and sends it again several times within it.
+const LATENCY: Span = Span::from_ms(200);
+
 /// How often the hub looks whether it is asked to stop, or has failed.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -25,9 +29,11 @@ pub fn run(args: HubArgs) -> Result<Exit, Failure> {
     let stop = signals::stop_flag()?;
     raise_limits();
     let bluetooth = !args.no_bluetooth;
+    // What is stated counts for more than what was set earlier.
+    let start = if args.latency.is_some() { HubDaemon::start } else { HubDaemon::resume };
     let options = options(args)?;
     let (name, open) = (options.name.clone(), options.open);
-    let hub = HubDaemon::start(options)?;
+    let hub = start(options)?;
     let how = match open {
         true => "OPEN: anybody in the network can listen and join",
         false => "sealed; `antiphon access` lets browsers and other machines in",
@@ -93,7 +99,7 @@ fn options(args: HubArgs) -> Result<HubOptions, Failure> {
     Ok(HubOptions {
         listen: args.listen,
         name,
-        latency: args.latency,
+        latency: args.latency.unwrap_or(LATENCY),
         open: args.open,
         state_dir: dirs::state()?,
         runtime_dir: dirs::runtime()?,

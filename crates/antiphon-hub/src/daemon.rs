@@ -19,7 +19,7 @@ use crate::http::events::Events;
 use crate::http::{Entrance, Https, Shared, places, router, serve, watch_status};
 use crate::local::{LocalDoor, reachable};
 use crate::media::{Event, Media};
-use crate::options::{HubError, HubOptions};
+use crate::options::{HubError, HubOptions, MAX_LATENCY, MIN_LATENCY};
 use crate::services::{Change, Services, Tell};
 use crate::state::{JoinCodes, Store, random_bytes};
 use crate::tls::Certificate;
@@ -59,7 +59,23 @@ impl HubDaemon {
     /// See [`HubError`]; nothing is left running.
     pub fn start(options: HubOptions) -> Result<HubHandle, HubError> {
         options.check()?;
-        let store = Arc::new(Store::open(&options.state_dir)?);
+        let store = Store::open(&options.state_dir)?;
+        Self::start_with(options, store)
+    }
+
+    /// As [`start`](Self::start), with the latency that somebody set while it ran, where somebody did.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn resume(options: HubOptions) -> Result<HubHandle, HubError> {
+        options.check()?;
+        let store = Store::open(&options.state_dir)?;
+        let latency = store.latency().unwrap_or(options.latency).clamp(MIN_LATENCY, MAX_LATENCY);
+        Self::start_with(HubOptions { latency, ..options }, store)
+    }
+
+    fn start_with(options: HubOptions, store: Store) -> Result<HubHandle, HubError> {
+        let store = Arc::new(store);
         let join_codes = JoinCodes::open(&options.state_dir)?;
         let (control, port) = bind(options.listen)?;
         let listen = control.local_addr()?;

@@ -15,6 +15,9 @@ use antiphon_api::{
     SignalReport, UploadReply,
 };
 
+/// Bytes that many answers share: who reads none of them holds no copy.
+pub use axum::body::Bytes;
+
 /// What came of a request.
 pub type Served<T> = Result<T, ErrorBody>;
 
@@ -36,7 +39,7 @@ pub struct Picture {
     /// Its media type: one that browsers show and that holds no program.
     pub media_type: &'static str,
     /// Its bytes.
-    pub bytes: Vec<u8>,
+    pub bytes: Bytes,
 }
 
 /// What a hub does besides.
@@ -120,7 +123,7 @@ pub trait Services: Debug + Send + Sync {
     ///
     /// # Errors
     /// No such track.
-    fn signal(&self, name: &str) -> Served<Vec<u8>>;
+    fn signal(&self, name: &str) -> Served<Bytes>;
 
     /// Which method works for these models.
     ///

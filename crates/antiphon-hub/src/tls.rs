@@ -28,23 +28,24 @@ impl Certificate {
     /// The one kept in `dir`; it is made where there is none.
     ///
     /// # Errors
-    /// A file does not read (it is left as it is), or the system refuses.
+    /// Neither the file nor its copy reads (both are left as they are), or the system refuses.
     pub fn open(dir: &Path, hub: &str) -> Result<Self, HubError> {
         let path = dir.join("https.pem");
-        let damaged =
-            |why: &dyn std::fmt::Display| HubError::Damaged { path: path.clone(), why: why.to_string() };
-        let text = match files::read(&path)? {
-            Some(text) => text,
-            None => {
-                let text = make(hub).map_err(|error| HubError::System(std::io::Error::other(error)))?;
-                files::replace(&path, text.as_bytes())?;
-                text
-            }
-        };
-        let certificate = CertificateDer::from_pem_slice(text.as_bytes()).map_err(|error| damaged(&error))?;
-        let key = PrivateKeyDer::from_pem_slice(text.as_bytes()).map_err(|error| damaged(&error))?;
+        if let Some(kept) = files::load(&path, Self::parse)? {
+            return Ok(kept);
+        }
+        let refused = |error: String| HubError::System(std::io::Error::other(error));
+        let text = make(hub).map_err(|error| refused(error.to_string()))?;
+        files::keep(&path, text.as_bytes())?;
+        Self::parse(&text).map_err(refused)
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let why = |error: rustls::pki_types::pem::Error| error.to_string();
+        let certificate = CertificateDer::from_pem_slice(text.as_bytes()).map_err(why)?;
+        let key = PrivateKeyDer::from_pem_slice(text.as_bytes()).map_err(why)?;
         let fingerprint = fingerprint(&certificate);
-        let config = config(certificate, key).map_err(|error| damaged(&error))?;
+        let config = config(certificate, key).map_err(|error| error.to_string())?;
         Ok(Self { config: Arc::new(config), fingerprint })
     }
 }
@@ -89,8 +90,22 @@ mod tests {
         let first = Certificate::open(dir.path(), "K\u{fc}che").unwrap().fingerprint;
         assert_eq!(first.len(), 32 * 3 - 1, "{first}");
         assert_eq!(Certificate::open(dir.path(), "other").unwrap().fingerprint, first);
-        let mode = std::fs::metadata(dir.path().join("https.pem")).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600);
+        for name in ["https.pem", "https.pem.copy"] {
+            let mode = std::fs::metadata(dir.path().join(name)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_certificate_cut_off_at_any_byte_is_replaced_by_its_copy() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = Certificate::open(dir.path(), "lab").unwrap().fingerprint;
+        let path = dir.path().join("https.pem");
+        let whole = std::fs::read(&path).unwrap();
+        for cut in 0..whole.len() - 1 {
+            std::fs::write(&path, &whole[..cut]).unwrap();
+            assert_eq!(Certificate::open(dir.path(), "lab").unwrap().fingerprint, first, "cut at {cut}");
+        }
     }
 
     #[test]

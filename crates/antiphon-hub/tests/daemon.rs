@@ -556,6 +556,37 @@ fn a_page_of_another_site_and_a_rebound_name_are_kept_out() {
 }
 
 #[test]
+fn whatever_it_serves_a_hub_serves_by_its_own_names_alone() {
+    let house = House::new(false);
+    let ask = |path: &str, headers: &str| {
+        house.raw(&format!("GET {path} HTTP/1.1\r\nConnection: close\r\n{headers}\r\n"))
+    };
+    for path in ["/", "/j", "/assets/none.js", "/healthz", "/browser", "/browser/clock"] {
+        let answer = ask(path, "Host: evil.example\r\n");
+        assert!(answer.starts_with("HTTP/1.1 403") && answer.contains("by that name"), "{path}: {answer}");
+    }
+    let addr = house.hub.addr();
+    for host in [addr.to_string(), format!("localhost:{}", addr.port()), "[::1]".into(), "192.168.7.7".into()]
+    {
+        let answer = ask("/healthz", &format!("Host: {host}\r\n"));
+        assert!(answer.starts_with("HTTP/1.1 200"), "{host}: {answer}");
+    }
+}
+
+#[test]
+fn a_speaker_may_call_its_hub_as_its_network_does() {
+    let house = House::new(false);
+    let upgrade = "GET /session HTTP/1.1\r\nHost: attic.fritz.box:7755\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+                   Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    let mut stream = TcpStream::connect(house.hub.addr()).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream.write_all(upgrade.as_bytes()).unwrap();
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 101");
+}
+
+#[test]
 fn nonsense_at_every_door_disturbs_nobody() {
     let house = House::new(false);
     let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -600,6 +631,36 @@ fn a_latency_out_of_range_is_refused_with_the_range() {
     }
     house.client().set_latency(20_000).unwrap();
     assert_eq!(house.client().status().unwrap().hub.latency_us, 20_000);
+}
+
+#[test]
+fn the_latency_that_was_set_outlives_the_hub_unless_another_is_stated() {
+    let House { dir, hub } = House::new(false);
+    Client::new(hub.addr().into()).set_latency(90_000).unwrap();
+    hub.stop();
+    let latency = |hub: HubHandle| Client::new(hub.addr().into()).status().unwrap().hub.latency_us;
+    assert_eq!(latency(HubDaemon::resume(options(dir.path(), false)).unwrap()), 90_000);
+    assert_eq!(
+        latency(HubDaemon::start(options(dir.path(), false)).unwrap()),
+        200_000,
+        "as its options state"
+    );
+}
+
+#[test]
+fn connections_that_say_nothing_keep_no_speaker_waiting() {
+    let house = House::new(true);
+    let silent: Vec<_> = (0..160)
+        .map(|n| {
+            let url = format!("ws://{}/{}", house.hub.addr(), ["session", "browser"][n % 2]);
+            tungstenite::client(url, TcpStream::connect(house.hub.addr()).unwrap()).unwrap()
+        })
+        .collect();
+    let began = Instant::now();
+    Session::shake(&house, &identity(1), Approach::Open).unwrap();
+    // A place of theirs would be free after five seconds at the soonest.
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    drop(silent);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use antiphon_api::{
     QueueAdd, QueuePatch, QueueReply, SignalReport, UploadReply,
 };
 use antiphon_base::Span;
-use antiphon_hub::services::{Change, Picture, Served, Services, Tell};
+use antiphon_hub::services::{Bytes, Change, Picture, Served, Services, Tell};
 use antiphon_hub::{HubDaemon, HubHandle, HubOptions, MAX_UPLOAD};
 
 /// Answers with next to nothing.
@@ -78,7 +78,11 @@ impl Services for Scribe {
 
     fn art(&self, id: &str) -> Served<Picture> {
         self.note(format!("art {id:?}"));
-        if id == "ab" { Ok(Picture { media_type: "image/png", bytes: b"\x89PNG".to_vec() }) } else { none() }
+        if id == "ab" {
+            Ok(Picture { media_type: "image/png", bytes: Bytes::from_static(b"\x89PNG") })
+        } else {
+            none()
+        }
     }
 
     fn queue(&self) -> QueueReply {
@@ -130,9 +134,9 @@ impl Services for Scribe {
         vec![SignalReport { name: "width".into(), about: "wide".into(), seconds: 1.0 }]
     }
 
-    fn signal(&self, name: &str) -> Served<Vec<u8>> {
+    fn signal(&self, name: &str) -> Served<Bytes> {
         self.note(format!("signal {name:?}"));
-        if name == "width" { Ok(b"RIFF".to_vec()) } else { none() }
+        if name == "width" { Ok(Bytes::from_static(b"RIFF")) } else { none() }
     }
 
     fn check(&self, query: &CaseQuery) -> Served<CheckReport> {

@@ -29,7 +29,7 @@ use antiphon_api::{
     ErrorBody, ErrorCode, Job, JobRequest, JobsReply, LibraryQuery, LibraryReply, QueueAdd, QueuePatch,
     QueueReply, SignalReport, UploadReply,
 };
-use antiphon_hub::services::{Picture, Served, Services, Tell};
+use antiphon_hub::services::{Bytes, Picture, Served, Services, Tell};
 
 use crate::exit::{Exit, Failure};
 pub use folders::music;
@@ -79,8 +79,8 @@ impl Services for HubServices {
         self.uploads.clear();
         self.desk.tell_by(tell.clone());
         self.jobs.begin(hub.into(), tell);
-        let (library, uploads) = (self.library.clone(), self.uploads.clone());
-        self.spawn("library", move || library.keep(|| uploads.expire()));
+        let (library, uploads, desk) = (self.library.clone(), self.uploads.clone(), self.desk.clone());
+        self.spawn("library", move || library.keep(|| uploads.expire(&desk.uploads_held())));
         let (desk, stop) = (self.desk.clone(), self.stop.clone());
         self.spawn("queue", move || queue::play(&desk, &hub.into(), &stop));
     }
@@ -125,7 +125,7 @@ impl Services for HubServices {
     }
 
     fn upload(&self, name: &str, body: &mut dyn Read) -> Served<UploadReply> {
-        self.uploads.take(name, body)
+        self.uploads.take(name, body, &self.desk.uploads_held())
     }
 
     fn start_job(&self, request: &JobRequest) -> Served<Job> {
@@ -148,7 +148,7 @@ impl Services for HubServices {
         signals::all()
     }
 
-    fn signal(&self, name: &str) -> Served<Vec<u8>> {
+    fn signal(&self, name: &str) -> Served<Bytes> {
         signals::wav(name)
     }
 

@@ -1,7 +1,9 @@
 //! The test tracks as data.
 
+use std::sync::OnceLock;
+
 use antiphon_api::{ErrorBody, ErrorCode, SignalReport};
-use antiphon_hub::services::Served;
+use antiphon_hub::services::{Bytes, Served};
 use antiphon_measure::lab::tracks::{RATE_HZ, TestTrack, UnknownTrack};
 
 use crate::lab;
@@ -35,10 +37,27 @@ pub fn all() -> Vec<SignalReport> {
     TestTrack::ALL.into_iter().map(told).collect()
 }
 
-/// The track `name` as a WAV file.
+/// The track `name` as a WAV file, made when it is first asked for and then shared: a few megabytes each.
 ///
 /// # Errors
 /// There is none.
-pub fn wav(name: &str) -> Served<Vec<u8>> {
-    Ok(lab::wav(&track(name)?.render(), CHANNELS, BITS))
+pub fn wav(name: &str) -> Served<Bytes> {
+    static MADE: [OnceLock<Bytes>; TestTrack::ALL.len()] = [const { OnceLock::new() }; TestTrack::ALL.len()];
+    let track = track(name)?;
+    let make = || Bytes::from(lab::wav(&track.render(), CHANNELS, BITS));
+    let place = MADE.iter().zip(TestTrack::ALL).find(|(_, of)| *of == track);
+    Ok(place.map_or_else(make, |(made, _)| made.get_or_init(make).clone()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_track_is_made_once_whoever_asks() {
+        let (one, other) = (wav("click").unwrap(), wav("click").unwrap());
+        assert!(one.starts_with(b"RIFF") && std::ptr::eq(one.as_ptr(), other.as_ptr()));
+        assert!(!std::ptr::eq(one.as_ptr(), wav("identify").unwrap().as_ptr()));
+        assert_eq!(wav("nothing").unwrap_err().code, ErrorCode::NotFound);
+    }
 }

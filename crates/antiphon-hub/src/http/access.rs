@@ -23,6 +23,7 @@ use axum::response::{AppendHeaders, IntoResponse, Response};
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 
+use super::browser::codes;
 use super::guard::Grant;
 use super::server::{Encrypted, Peer};
 use super::tries::Tries;
@@ -144,11 +145,13 @@ pub async fn login(
     shared.door.tries().right(peer.ip());
     let token = hex(&random_bytes::<32>().map_err(internal)?);
     let id = hex(&random_bytes::<4>().map_err(internal)?);
-    let access = Access { id, name, role, since: now_s(), token_sha256: sha256(&token) };
+    let access = Access { id: id.clone(), name, role, since: now_s(), token_sha256: sha256(&token) };
     tracing::info!("{} was let in, from {}: {role}", access.name, peer.ip());
-    written(&shared, move |store| store.let_in(access)).await?;
+    let gone = written(&shared, move |store| store.let_in(access)).await?;
+    forget(&shared, gone).await?;
     // Whoever logs in anew has one place in the list, not two.
     if let Some(before) = grant.id {
+        codes::hand_over(&shared, before.clone(), id).await?;
         throw_out(&shared, before).await?;
     }
     Ok((StatusCode::NO_CONTENT, cookies(&token, COOKIE_LIFE_S, encrypted)?).into_response())
@@ -194,9 +197,18 @@ pub async fn revoke(State(shared): SharedState, Path(id): Path<String>) -> Resul
 async fn throw_out(shared: &Arc<Shared>, id: String) -> Result<bool, ErrorBody> {
     let gone = id.clone();
     let found = written(shared, move |store| store.throw_out(&gone)).await?;
-    shared.door.used().remove(&id);
-    shared.door.thrown_out.send_replace(());
+    forget(shared, vec![id]).await?;
     Ok(found)
+}
+
+/// What is to be done of those who are in the list no more: their open connections end, and the codes that they made.
+async fn forget(shared: &Arc<Shared>, gone: Vec<String>) -> Result<(), ErrorBody> {
+    if gone.is_empty() {
+        return Ok(());
+    }
+    shared.door.used().retain(|id, _| !gone.contains(id));
+    shared.door.thrown_out.send_replace(());
+    codes::revoke_of(shared, gone).await
 }
 
 fn tried(shared: &Shared, digits: &str) -> Result<AccessRole, ErrorBody> {

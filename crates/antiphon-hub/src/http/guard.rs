@@ -17,6 +17,9 @@ use axum::response::{IntoResponse, Response};
 use super::server::{Here, Peer};
 use super::{Refused, Shared, access, roles};
 
+const FOREIGN_NAME: &str =
+    "the hub is not known by that name; address it by its IP address or its machine's name";
+
 /// What whoever asks may do. Every request to an address behind [`admit`] carries one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
@@ -44,9 +47,7 @@ impl Grant {
 pub async fn admit(State(shared): State<Arc<Shared>>, mut request: Request, next: Next) -> Response {
     let caller = Caller::of(&request);
     if !caller.came_by_own_name(&shared, &request) {
-        return refuse(
-            "the hub is not known by that name; address it by its IP address or its machine's name",
-        );
+        return refuse(FOREIGN_NAME);
     }
     let grant = caller.grant(&shared, request.headers());
     let place = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
@@ -81,9 +82,13 @@ fn may(grant: &Grant, method: &str, path: &str) -> Result<(), Box<Response>> {
     }
 }
 
-/// Refuses what a page of another origin sends, on every address.
+/// Refuses what a page of another origin sends, and what was addressed to somebody else's name, on every address.
 pub async fn no_foreign_page(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
     let here = Caller::of(&request).here;
+    let foreign = host_of(request.headers()).is_some_and(|host| is_foreign_name(host, here, &shared.names));
+    if foreign && !is_for_no_browser(&request) {
+        return refuse(FOREIGN_NAME);
+    }
     match request.headers().get(header::ORIGIN).map(|origin| origin.to_str()) {
         None => next.run(request).await,
         Some(Ok(origin)) if is_own_origin(origin, host_of(request.headers()), here, &shared.names) => {
@@ -136,12 +141,9 @@ impl Caller {
     /// A name is dangerous in a browser's hands alone. A browser sends a token of its own accord as a cookie
     /// only, and names the page in `Origin` whenever it changes something.
     fn came_by_own_name(&self, shared: &Shared, request: &Request) -> bool {
-        let headers = request.headers();
-        let host = host_of(headers);
-        let no_browser = access::token(headers).is_some_and(|(_, said)| said)
-            || (!request.method().is_safe() && !headers.contains_key(header::ORIGIN));
+        let host = host_of(request.headers());
         host.is_some_and(|host| is_own_name(host, self.here, &shared.names))
-            || (!self.is_this_machine() && no_browser)
+            || (!self.is_this_machine() && is_of_no_browser(request))
     }
 
     fn grant(&self, shared: &Shared, headers: &HeaderMap) -> Grant {
@@ -155,8 +157,14 @@ impl Caller {
 }
 
 /// A connection from a machine to its own outer address comes from that very address.
-fn is_this_machine(peer: Option<IpAddr>, here: Option<IpAddr>) -> bool {
+pub fn is_this_machine(peer: Option<IpAddr>, here: Option<IpAddr>) -> bool {
     peer.is_some_and(|peer| peer.is_loopback() || Some(peer) == here)
+}
+
+/// The address of who comes from another machine.
+pub fn stranger(peer: Peer, here: Here) -> Option<IpAddr> {
+    let [peer, here] = [peer.0, here.0].map(|at| at.ip().to_canonical());
+    (!is_this_machine(Some(peer), Some(here))).then_some(peer)
 }
 
 fn host_of(headers: &HeaderMap) -> Option<&str> {
@@ -167,16 +175,43 @@ fn host_of(headers: &HeaderMap) -> Option<&str> {
     }
 }
 
+/// Whether no browser sends such a request for a page.
+fn is_of_no_browser(request: &Request) -> bool {
+    let headers = request.headers();
+    access::token(headers).is_some_and(|(_, said)| said)
+        || (!request.method().is_safe() && !headers.contains_key(header::ORIGIN))
+}
+
+/// Whether a request may come by any name. A speaker calls its hub as the network does that it is in, and each of
+/// the two proves who it is; a browser that opens a WebSocket names the page in `Origin`.
+fn is_for_no_browser(request: &Request) -> bool {
+    let speaker = request.uri().path() == "/session" && !request.headers().contains_key(header::ORIGIN);
+    speaker || is_of_no_browser(request)
+}
+
+/// Whether `host` is a name, and none of the hub's. Nobody points an address at another machine.
+fn is_foreign_name(host: &str, here: Option<IpAddr>, names: &[String]) -> bool {
+    !is_address(host) && !is_own_name(host, here, names)
+}
+
+fn is_address(host: &str) -> bool {
+    bare(host).parse::<IpAddr>().is_ok()
+}
+
 /// Whether `host` (with or without a port) is the loopback's name, the address `here` or one of the machine's names.
 fn is_own_name(host: &str, here: Option<IpAddr>, names: &[String]) -> bool {
-    let name = without_port(host);
-    let bare = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
+    let bare = bare(host);
     match bare.parse::<IpAddr>() {
         Ok(ip) => ip.is_loopback() || Some(ip.to_canonical()) == here,
         Err(_) => {
             bare.eq_ignore_ascii_case("localhost") || names.iter().any(|name| bare.eq_ignore_ascii_case(name))
         }
     }
+}
+
+fn bare(host: &str) -> &str {
+    let name = without_port(host);
+    name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name)
 }
 
 fn without_port(host: &str) -> &str {
@@ -234,6 +269,16 @@ mod tests {
             ":",
         ] {
             assert!(!is_own_name(host, here(), &names()), "{host}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_never_a_foreign_name_and_neither_is_a_name_of_the_machine() {
+        for host in ["192.168.1.99", "10.0.0.1:7755", "[fd00::1]:7755", "localhost", "attic.local:7755"] {
+            assert!(!is_foreign_name(host, here(), &names()), "{host}");
+        }
+        for host in ["evil.example", "evil.example:7755", "1.2.3.4.evil.example", ""] {
+            assert!(is_foreign_name(host, here(), &names()), "{host}");
         }
     }
 

@@ -13,6 +13,10 @@ mod access;
 
 mod tries;
 
+mod newcomers;
+
+mod stalled;
+
 mod lan;
 
 mod problem;
@@ -115,6 +119,8 @@ pub struct Shared {
     pub desk: Desk,
     /// Where whatever changes is told to pages.
     pub events: events::Events,
+    /// Whoever has connected and not said yet who it is.
+    newcomers: newcomers::Newcomers,
     handshakes: Semaphore,
     sources: Arc<Semaphore>,
 }
@@ -149,6 +155,7 @@ impl Shared {
             arrivals: browser::Arrivals::new(),
             desk: Desk::new(options.services.clone()),
             events: events::Events::new(),
+            newcomers: newcomers::Newcomers::default(),
             handshakes,
             sources,
         }
@@ -164,6 +171,7 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .merge(open())
         .fallback(pages::serve)
         .layer(from_fn_with_state(shared.clone(), guard::no_foreign_page))
+        .layer(from_fn(stalled::slow_bodies))
         .layer(from_fn(problem::tell_all))
         .layer(from_fn(pages::secured))
         .with_state(shared)

@@ -111,6 +111,7 @@ pub async fn set_latency(State(shared): SharedState, body: Bytes) -> Answer<Late
         return Err(ErrorBody::new(ErrorCode::BadRequest, HubError::Latency(latency).to_string()).into());
     }
     shared.media.ask(move |core| core.set_latency(latency)).await?;
+    access::written(&shared, move |store| store.set_latency(latency)).await?;
     Ok(Json(request))
 }
 

@@ -15,11 +15,18 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
 
+use super::guard::stranger;
+use super::stalled::{UNREAD, Unstalled};
+use super::tries::neighbour;
+
 /// Connections at once: the hub's 512 sessions, as many clocks of browsers as there are likely to be, 256 pages that
 /// listen, and room for requests, players and newcomers.
 const MAX_CONNECTIONS: usize = 1_152;
 
-/// Of these, what one other machine may hold: a rack of speakers may be one machine, and half of the places stay
+/// Kept for this machine beside them: whoever looks after the hub must find it alive also where all others are taken.
+const KEPT_FOR_THIS_MACHINE: usize = 16;
+
+/// Of these, what one neighbour may hold: a rack of speakers may be one machine, and half of the places stay
 /// free for others.
 const MAX_OF_ONE: usize = 512;
 
@@ -61,32 +68,50 @@ pub struct Entrance {
 #[derive(Debug, Clone)]
 pub struct Places {
     all: Arc<Semaphore>,
+    own: Arc<Semaphore>,
     peers: Peers,
 }
 
 /// As many as there are.
 pub fn places() -> Places {
-    Places { all: Arc::new(Semaphore::new(MAX_CONNECTIONS)), peers: Peers::default() }
+    Places::of(MAX_CONNECTIONS)
+}
+
+/// What a connection holds until it ends.
+type Place = (OwnedSemaphorePermit, Option<Seat>);
+
+impl Places {
+    fn of(most: usize) -> Self {
+        let (all, own) = (Arc::new(Semaphore::new(most)), Arc::new(Semaphore::new(KEPT_FOR_THIS_MACHINE)));
+        Self { all, own, peers: Peers::default() }
+    }
+
+    /// A place for who comes from `stranger`, or from this machine; `None` where there is none left for it.
+    fn take(&self, stranger: Option<IpAddr>) -> Option<Place> {
+        let place = self.all.clone().try_acquire_owned();
+        match stranger {
+            Some(peer) => Some((place.ok()?, Some(self.peers.enter(peer)?))),
+            None => Some((place.or_else(|_| self.own.clone().try_acquire_owned()).ok()?, None)),
+        }
+    }
 }
 
 /// Serves `router` at `entrance`, until cancelled.
 pub async fn serve(entrance: Entrance, router: Router, places: Places) {
     loop {
-        // The semaphore is never closed, so a place always comes.
-        let Ok(place) = places.all.clone().acquire_owned().await else { return };
         match entrance.listener.accept().await {
-            Ok((stream, peer)) => match places.peers.enter(peer.ip().to_canonical()) {
-                Some(seat) => {
-                    tokio::spawn(connection(
-                        stream,
-                        peer,
-                        router.clone(),
-                        entrance.tls.clone(),
-                        (place, seat),
-                    ));
+            Ok((stream, peer)) => {
+                // A connection that is gone already has no address.
+                let Ok(here) = stream.local_addr() else { continue };
+                match places.take(stranger(Peer(peer), Here(here))) {
+                    Some(place) => {
+                        let tls = entrance.tls.clone();
+                        tokio::spawn(connection(stream, (peer, here), router.clone(), tls, place));
+                    }
+                    // Closed at once: to wait in the queue would keep this machine waiting behind it.
+                    None => tracing::debug!("there is no place for one more connection of {peer}"),
                 }
-                None => tracing::debug!("{peer} has as many connections as one machine may have"),
-            },
+            }
             Err(error) => {
                 tracing::warn!("a connection was not accepted: {error}");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -95,16 +120,17 @@ pub async fn serve(entrance: Entrance, router: Router, places: Places) {
     }
 }
 
-/// How many connections each other machine holds.
+/// How many connections each neighbour holds.
 #[derive(Debug, Clone, Default)]
 struct Peers(Arc<Mutex<BTreeMap<IpAddr, usize>>>);
 
 impl Peers {
     /// A place for one more connection of `peer`; `None` where it has all it may have.
     fn enter(&self, peer: IpAddr) -> Option<Seat> {
+        let peer = neighbour(peer);
         let mut peers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let held = peers.entry(peer).or_insert(0);
-        if *held >= MAX_OF_ONE && !peer.is_loopback() {
+        if *held >= MAX_OF_ONE {
             return None;
         }
         *held += 1;
@@ -112,7 +138,7 @@ impl Peers {
     }
 }
 
-/// One connection's place among those of its machine.
+/// One connection's place among those of its neighbour.
 #[derive(Debug)]
 struct Seat {
     peers: Peers,
@@ -133,12 +159,11 @@ impl Drop for Seat {
 
 async fn connection(
     stream: TcpStream,
-    peer: SocketAddr,
+    (peer, here): (SocketAddr, SocketAddr),
     router: Router,
     tls: Option<TlsAcceptor>,
-    _place: (OwnedSemaphorePermit, Seat),
+    _place: Place,
 ) {
-    let Ok(here) = stream.local_addr() else { return };
     // Control messages are small and wanted at once.
     let _ = stream.set_nodelay(true);
     // Without this it grows to what the network takes, which is a failing of comfort only.
@@ -147,6 +172,7 @@ async fn connection(
         .layer(Extension(Peer(peer)))
         .layer(Extension(Here(here)))
         .layer(Extension(Encrypted(tls.is_some())));
+    let stream = Unstalled::new(stream, UNREAD);
     let Some(tls) = tls else { return requests(stream, peer, router).await };
     match tokio::time::timeout(TLS_TIMEOUT, tls.accept(stream)).await {
         Ok(Ok(stream)) => requests(stream, peer, router).await,
@@ -186,5 +212,25 @@ mod tests {
         assert_eq!(held.len(), MAX_OF_ONE, "a place that was given back");
         drop(held);
         assert!(peers.0.lock().unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_machine_with_many_ipv6_addresses_is_one_neighbour() {
+        let peers = Peers::default();
+        let ip = |n: usize| format!("fd00::{n:x}").parse().unwrap();
+        let held: Vec<_> = (0..2 * MAX_OF_ONE).filter_map(|n| peers.enter(ip(n))).collect();
+        assert_eq!(held.len(), MAX_OF_ONE);
+    }
+
+    #[test]
+    fn where_others_hold_every_place_this_machine_still_finds_one() {
+        let places = Places::of(2);
+        let other = Some("10.0.0.9".parse().unwrap());
+        let held = [places.take(other).unwrap(), places.take(other).unwrap()];
+        assert!(places.take(other).is_none());
+        let own: Vec<_> = std::iter::from_fn(|| places.take(None)).collect();
+        assert_eq!(own.len(), KEPT_FOR_THIS_MACHINE);
+        drop(held);
+        assert!(places.take(other).is_some());
     }
 }

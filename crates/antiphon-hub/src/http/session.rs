@@ -1,6 +1,7 @@
 //! A speaker's control session.
 
 use std::fmt::Display;
+use std::net::IpAddr;
 use std::sync::{Arc, PoisonError};
 
 use antiphon_api::session::{MAX_MESSAGE, decode_speaker, encode_hub};
@@ -10,15 +11,21 @@ use antiphon_proto::session::{
     Established, Hello, HubHandshake, HubMessage, Pairing, PairingCode, PublicKey, Refusal, RefusalCode,
     Registry, SealedChannel, SpeakerMessage, Step,
 };
-use axum::extract::State;
+use axum::body::Bytes;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::extract::{Extension, State};
 use axum::response::Response;
 use tokio::time::{Duration, timeout};
 
 use super::access::Code;
+use super::guard;
+use super::server::{Here, Peer};
 use super::{Shared, SharedState};
 use crate::media::{Joined, Media};
 use crate::state::{Store, random_bytes};
+
+/// Speakers begin as soon as they are connected.
+const BEGIN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A handshake is two round trips and some arithmetic; with a code, four. Ten seconds are far
 /// beyond the slowest network, and what is slower holds a place that others want.
@@ -37,11 +44,17 @@ const READ_BUFFER: usize = 4_096;
 const SEAL_OVERHEAD: usize = 32;
 
 /// `GET /session`
-pub async fn upgrade(State(shared): SharedState, upgrade: WebSocketUpgrade) -> Response {
+pub async fn upgrade(
+    State(shared): SharedState,
+    Extension(peer): Extension<Peer>,
+    Extension(here): Extension<Here>,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    let stranger = guard::stranger(peer, here);
     let limit = MAX_MESSAGE + SEAL_OVERHEAD;
     let upgrade = upgrade.max_message_size(limit).max_frame_size(limit).read_buffer_size(READ_BUFFER);
     upgrade.on_upgrade(move |socket| async move {
-        if let Err(why) = serve(&shared, socket).await {
+        if let Err(why) = serve(&shared, socket, stranger).await {
             tracing::debug!("a session ended: {why}");
         }
     })
@@ -58,10 +71,11 @@ impl Ended {
     }
 }
 
-async fn serve(shared: &Arc<Shared>, mut socket: WebSocket) -> Result<(), Ended> {
-    let established = match timeout(HANDSHAKE_TIMEOUT, handshake(shared, &mut socket)).await {
-        Ok(established) => established?,
-        Err(_) => return Err(Ended::because("the handshake took too long")),
+async fn serve(shared: &Arc<Shared>, mut socket: WebSocket, stranger: Option<IpAddr>) -> Result<(), Ended> {
+    let established = {
+        let newcomer = shared.newcomers.enter(stranger);
+        let shaken = newcomer.unless_sent_away(handshake(shared, &mut socket)).await;
+        shaken.ok_or_else(|| Ended::because("too many others of that machine came after it"))??
     };
     let Established { keys, channel, speaker, paired_now, .. } = established;
     let mut line = Line { socket, channel };
@@ -99,20 +113,25 @@ impl Registry for Known<'_> {
 }
 
 async fn handshake(shared: &Shared, socket: &mut WebSocket) -> Result<Established, Ended> {
+    // Who says nothing holds no place.
+    let first = match timeout(BEGIN_TIMEOUT, next_frame(socket)).await {
+        Ok(first) => first?,
+        Err(_) => return Err(Ended::because("no handshake came")),
+    };
     // Closed only with the process.
     let _place = shared.handshakes.acquire().await.map_err(Ended::because)?;
+    match timeout(HANDSHAKE_TIMEOUT, shake(shared, socket, first)).await {
+        Ok(established) => established,
+        Err(_) => Err(Ended::because("the handshake took too long")),
+    }
+}
+
+async fn shake(shared: &Shared, socket: &mut WebSocket, first: Bytes) -> Result<Established, Ended> {
     let clock: Clock<Hub> = Clock::new(Warp::default());
     let entropy = random_bytes().map_err(Ended::because)?;
     let mut handshake = HubHandshake::new(shared.store.identity(), &shared.name, shared.open, entropy);
+    let mut frame = first;
     loop {
-        let Some(Ok(message)) = socket.recv().await else {
-            return Err(Ended::because("the speaker left during the handshake"));
-        };
-        let frame = match message {
-            Message::Binary(frame) => frame,
-            Message::Ping(_) | Message::Pong(_) => continue,
-            Message::Text(_) | Message::Close(_) => return Err(Ended::because("no handshake came")),
-        };
         match answer(shared, &mut handshake, clock.now(), &frame) {
             Ok(step) => {
                 for frame in step.send {
@@ -129,6 +148,20 @@ async fn handshake(shared: &Shared, socket: &mut WebSocket) -> Result<Establishe
                 let _ = timeout(SEND_TIMEOUT, socket.send(Message::Close(None))).await;
                 return Err(Ended(why));
             }
+        }
+        frame = next_frame(socket).await?;
+    }
+}
+
+async fn next_frame(socket: &mut WebSocket) -> Result<Bytes, Ended> {
+    loop {
+        match socket.recv().await {
+            Some(Ok(Message::Binary(frame))) => return Ok(frame),
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+            Some(Ok(Message::Text(_) | Message::Close(_))) => {
+                return Err(Ended::because("no handshake came"));
+            }
+            Some(Err(_)) | None => return Err(Ended::because("the speaker left during the handshake")),
         }
     }
 }

@@ -63,7 +63,7 @@ fn wait_after(wrong: u32) -> Duration {
 }
 
 /// One machine of the network: of an IPv6 address the first half, as the rest is its own choice.
-fn neighbour(peer: IpAddr) -> IpAddr {
+pub fn neighbour(peer: IpAddr) -> IpAddr {
     match peer.to_canonical() {
         IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() & !u128::from(u64::MAX)).into(),
         ip => ip,

@@ -70,6 +70,31 @@ pub fn load<T>(path: &Path, parse: impl Fn(&str) -> Result<T, String>) -> Result
     }
 }
 
+/// [`load`] for what a hub can do without: where neither the file nor its copy is of use, the file is moved aside,
+/// that is said, and there is none. `without` says how the hub goes on then.
+///
+/// # Errors
+/// The system refuses.
+pub fn load_or_begin<T>(
+    path: &Path,
+    without: &str,
+    parse: impl Fn(&str) -> Result<T, String>,
+) -> Result<Option<T>, HubError> {
+    match load(path, parse) {
+        Err(HubError::Damaged { why, .. }) => {
+            let aside = beside(path, "damaged");
+            fs::rename(path, &aside).map_err(failed("write", path))?;
+            tracing::warn!(
+                "{} is damaged ({why}), and so is its copy: {without}; the damaged file is now {}",
+                path.display(),
+                aside.display()
+            );
+            Ok(None)
+        }
+        read => read,
+    }
+}
+
 fn set_aside(path: &Path, good: &str) -> Result<(), HubError> {
     fs::rename(path, beside(path, "damaged")).map_err(failed("write", path))?;
     replace(path, good.as_bytes())

@@ -9,6 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::record::END;
 use super::{files, random_bytes};
 use crate::options::HubError;
 
@@ -24,8 +25,8 @@ pub const MAX_CODES: usize = 64;
 /// So long a void code is remembered, to be called expired and not wrong: 7 days, in seconds.
 const EPITAPH_S: u64 = 7 * 86_400;
 
-/// The layout of the file.
-const VERSION: u32 = 1;
+/// The layout that this program writes. It also reads version 1, which had no end mark and knew no makers.
+const VERSION: u32 = 2;
 
 /// What is kept of a code.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +37,9 @@ pub struct KeptCode {
     hash: String,
     /// In seconds of the Unix era: a wall clock, for it holds over restarts.
     pub expires_at: u64,
+    /// Who made it, by its place in the list of those let in; nobody: it was made on the hub's machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub maker: Option<String>,
 }
 
 /// What a code that somebody shows is.
@@ -68,30 +72,31 @@ pub struct JoinCodes {
 }
 
 impl JoinCodes {
-    /// Reads the codes kept in `dir`.
+    /// Reads the codes kept in `dir`; of a file that is of no use there are none, for a hub plays without them.
     ///
     /// # Errors
-    /// The file does not read (it is left as it is), or the system refuses.
+    /// The system refuses.
     pub fn open(dir: &Path) -> Result<Self, HubError> {
         let path = dir.join("join.toml");
-        let kept = match files::read(&path)? {
-            Some(text) => {
-                parse(&text).map_err(|why| HubError::Damaged { path: path.clone(), why: why.to_string() })?
-            }
-            None => Vec::new(),
-        };
+        let without = "the hub knows no join codes; make new ones with `antiphon join`";
+        let kept = files::load_or_begin(&path, without, parse)?.unwrap_or_default();
         Ok(Self { path, kept: Mutex::new(kept) })
     }
 
-    /// A new code that is good for `valid_s` seconds from `now_s`, and what is kept of it; `None` when
+    /// A new code of `maker` that is good for `valid_s` seconds from `now_s`, and what is kept of it; `None` when
     /// [`MAX_CODES`] are in force.
     ///
     /// # Errors
     /// The file cannot be written, or there is no randomness; there is no new code then.
-    pub fn make(&self, now_s: u64, valid_s: u64) -> Result<Option<(String, KeptCode)>, HubError> {
+    pub fn make(
+        &self,
+        now_s: u64,
+        valid_s: u64,
+        maker: Option<String>,
+    ) -> Result<Option<(String, KeptCode)>, HubError> {
         let code = digits_of(u64::from_le_bytes(random_bytes()?));
         let id = format!("{:08x}", u32::from_le_bytes(random_bytes()?));
-        let new = KeptCode { id, hash: hash(&code), expires_at: now_s.saturating_add(valid_s) };
+        let new = KeptCode { id, hash: hash(&code), expires_at: now_s.saturating_add(valid_s), maker };
         let mut kept = self.kept();
         let mut changed = kept.clone();
         changed.retain(|old| old.expires_at.saturating_add(EPITAPH_S) > now_s);
@@ -137,11 +142,42 @@ impl JoinCodes {
         Ok(true)
     }
 
+    /// Forgets every code of these makers; the codes' ids.
+    ///
+    /// # Errors
+    /// The file cannot be written; the codes are as good as before then.
+    pub fn revoke_of(&self, makers: &[String]) -> Result<Vec<String>, HubError> {
+        let mut kept = self.kept();
+        let is_theirs = |code: &KeptCode| code.maker.as_ref().is_some_and(|maker| makers.contains(maker));
+        let (theirs, left): (Vec<_>, Vec<_>) = kept.iter().cloned().partition(is_theirs);
+        if !theirs.is_empty() {
+            self.write(&left)?;
+            *kept = left;
+        }
+        Ok(theirs.into_iter().map(|code| code.id).collect())
+    }
+
+    /// What `from` has made is `to`'s: both are the same machine.
+    ///
+    /// # Errors
+    /// The file cannot be written; nothing has changed then.
+    pub fn hand_over(&self, from: &str, to: &str) -> Result<(), HubError> {
+        let mut kept = self.kept();
+        let mut changed = kept.clone();
+        let theirs = changed.iter_mut().filter(|code| code.maker.as_deref() == Some(from));
+        theirs.for_each(|code| code.maker = Some(to.to_owned()));
+        if changed != *kept {
+            self.write(&changed)?;
+            *kept = changed;
+        }
+        Ok(())
+    }
+
     fn write(&self, kept: &[KeptCode]) -> Result<(), HubError> {
         let text = Text { version: VERSION, code: kept.to_vec() };
         // Strings and numbers in tables: TOML has a form for each.
         let text = toml::to_string(&text).expect("join codes always have a text");
-        files::replace(&self.path, text.as_bytes())
+        files::keep(&self.path, format!("{text}\n{END}\n").as_bytes())
     }
 
     fn kept(&self) -> MutexGuard<'_, Vec<KeptCode>> {
@@ -150,9 +186,13 @@ impl JoinCodes {
 }
 
 fn parse(text: &str) -> Result<Vec<KeptCode>, String> {
+    let whole = text.trim_end().ends_with(END);
     let text: Text = toml::from_str(text).map_err(|error| error.to_string().trim().replace('\n', " "))?;
-    if text.version != VERSION {
+    if !(1..=VERSION).contains(&text.version) {
         return Err(format!("it is of version {}, and this program knows version {VERSION}", text.version));
+    }
+    if text.version > 1 && !whole {
+        return Err("it is cut off".to_owned());
     }
     Ok(text.code)
 }
@@ -194,7 +234,7 @@ mod tests {
     #[test]
     fn a_code_is_good_until_it_expires_and_over_a_restart_and_only_its_hash_is_kept() {
         let dir = tempfile::tempdir().unwrap();
-        let (code, kept) = JoinCodes::open(dir.path()).unwrap().make(1_000, 60).unwrap().unwrap();
+        let (code, kept) = JoinCodes::open(dir.path()).unwrap().make(1_000, 60, None).unwrap().unwrap();
         let text = std::fs::read_to_string(dir.path().join("join.toml")).unwrap();
         assert!(!text.contains(&code) && code.len() == LENGTH, "{text}");
         let codes = JoinCodes::open(dir.path()).unwrap();
@@ -219,20 +259,64 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let codes = JoinCodes::open(dir.path()).unwrap();
         *codes.kept() = (0..MAX_CODES as u64)
-            .map(|n| KeptCode { id: n.to_string(), hash: n.to_string(), expires_at: 100 + n })
+            .map(|n| KeptCode { id: n.to_string(), hash: n.to_string(), expires_at: 100 + n, maker: None })
             .collect();
-        assert_eq!(codes.make(99, 60).unwrap(), None);
-        assert!(codes.make(110, 60).unwrap().is_some());
+        assert_eq!(codes.make(99, 60, None).unwrap(), None);
+        assert!(codes.make(110, 60, None).unwrap().is_some());
         assert_eq!(codes.list().len(), MAX_CODES);
-        assert!(codes.make(110 + EPITAPH_S + 70, 60).unwrap().is_some());
+        assert!(codes.make(110 + EPITAPH_S + 70, 60, None).unwrap().is_some());
         assert_eq!(codes.list().len(), 1);
     }
 
     #[test]
-    fn a_damaged_file_is_named_and_left_as_it_is() {
+    fn what_somebody_made_goes_with_it_and_nothing_else_does() {
         let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join("join.toml"), "version = 1\n[[code]]\nid").unwrap();
-        let said = JoinCodes::open(dir.path()).unwrap_err().to_string();
-        assert!(said.contains("join.toml") && said.contains("line"), "{said}");
+        let codes = JoinCodes::open(dir.path()).unwrap();
+        let made = |maker: Option<&str>| codes.make(0, 60, maker.map(str::to_owned)).unwrap().unwrap().1.id;
+        let [_, own, anna] = [made(Some("bob")), made(None), made(Some("anna"))];
+        assert_eq!(codes.revoke_of(&["bob".to_owned(), "eve".to_owned()]).unwrap().len(), 1);
+        codes.hand_over("anna", "anna again").unwrap();
+        assert_eq!(codes.revoke_of(&["anna".to_owned()]).unwrap(), Vec::<String>::new());
+        let codes = JoinCodes::open(dir.path()).unwrap();
+        assert_eq!(
+            codes.list().into_iter().map(|code| code.id).collect::<Vec<_>>(),
+            [own.clone(), anna.clone()]
+        );
+        assert_eq!(codes.revoke_of(&["anna again".to_owned()]).unwrap(), [anna]);
+    }
+
+    #[test]
+    fn a_file_cut_off_at_any_byte_is_replaced_by_its_copy() {
+        let dir = tempfile::tempdir().unwrap();
+        let (code, _) = JoinCodes::open(dir.path()).unwrap().make(1_000, 60, None).unwrap().unwrap();
+        let path = dir.path().join("join.toml");
+        let whole = std::fs::read(&path).unwrap();
+        for cut in 0..whole.len() - 1 {
+            std::fs::write(&path, &whole[..cut]).unwrap();
+            let codes = JoinCodes::open(dir.path()).unwrap();
+            assert!(id(codes.judge(1_000, &code)).is_some(), "cut at {cut}");
+            assert_eq!(std::fs::read(&path).unwrap(), whole);
+        }
+    }
+
+    #[test]
+    fn where_file_and_copy_are_damaged_there_are_no_codes_and_the_file_is_kept_aside() {
+        for bad in ["", "version = 1\n[[code]]\nid", "\u{1}nonsense", "version = 2\n"] {
+            let dir = tempfile::tempdir().unwrap();
+            for name in ["join.toml", "join.toml.copy"] {
+                std::fs::write(dir.path().join(name), bad).unwrap();
+            }
+            let codes = JoinCodes::open(dir.path()).unwrap();
+            assert_eq!(codes.list(), []);
+            assert_eq!(std::fs::read_to_string(dir.path().join("join.toml.damaged")).unwrap(), bad);
+            assert!(codes.make(0, 60, None).unwrap().is_some());
+            assert_eq!(JoinCodes::open(dir.path()).unwrap().list().len(), 1);
+        }
+    }
+
+    #[test]
+    fn a_file_of_before_end_marks_is_read() {
+        let old = "version = 1\n\n[[code]]\nid = \"00\"\nhash = \"11\"\nexpires_at = 5\n";
+        assert_eq!(parse(old).unwrap().len(), 1);
     }
 }

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use antiphon_api::Group;
-use antiphon_base::SpeakerId;
+use antiphon_base::{Span, SpeakerId};
 use antiphon_proto::session::{Identity, Pairing, PublicKey, Remembered, SpeakerSettings, Trim};
 use nix::fcntl::{Flock, FlockArg};
 
@@ -151,6 +151,19 @@ impl Store {
         })
     }
 
+    /// The target latency that somebody has set.
+    pub fn latency(&self) -> Option<Span> {
+        self.record().latency_us.map(Span::from_us)
+    }
+
+    /// Remembers the target latency.
+    ///
+    /// # Errors
+    /// The file cannot be written; it is forgotten at the hub's end then.
+    pub fn set_latency(&self, latency: Span) -> Result<(), HubError> {
+        self.change(|record| record.latency_us = Some(latency.as_ns() / 1_000))
+    }
+
     /// Everybody who was let in, the longest first.
     pub fn access(&self) -> Vec<Access> {
         self.record().access.clone()
@@ -166,16 +179,18 @@ impl Store {
         self.record().access.iter().any(|access| access.id == id)
     }
 
-    /// Lets somebody in. Beyond [`MAX_ACCESS`] the one who was let in the longest ago is thrown out.
+    /// Lets somebody in. Beyond [`MAX_ACCESS`] those who were let in the longest ago are thrown out: their ids.
     ///
     /// # Errors
     /// The file cannot be written; nobody was let in then.
-    pub fn let_in(&self, access: Access) -> Result<(), HubError> {
+    pub fn let_in(&self, access: Access) -> Result<Vec<String>, HubError> {
+        let mut gone = Vec::new();
         self.change(|record| {
             record.access.push(access);
             let excess = record.access.len().saturating_sub(MAX_ACCESS);
-            record.access.drain(..excess);
-        })
+            gone = record.access.drain(..excess).map(|access| access.id).collect();
+        })?;
+        Ok(gone)
     }
 
     /// Throws somebody out; `false` where nobody has this id.
@@ -308,6 +323,14 @@ mod tests {
     }
 
     #[test]
+    fn the_latency_that_was_set_is_there_after_a_restart() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(Store::open(dir.path()).unwrap().latency(), None);
+        Store::open(dir.path()).unwrap().set_latency(Span::from_ms(90)).unwrap();
+        assert_eq!(Store::open(dir.path()).unwrap().latency(), Some(Span::from_ms(90)));
+    }
+
+    #[test]
     fn calibrations_are_there_after_a_restart_and_so_is_the_one_before() {
         let dir = tempfile::tempdir().unwrap();
         let id = SpeakerId([4; 16]);
@@ -408,11 +431,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         Store::open(dir.path()).unwrap().pair(pairing(1)).unwrap();
         for name in ["hub.toml", "hub.toml.copy"] {
-            std::fs::write(dir.path().join(name), "version = 4\n").unwrap();
+            std::fs::write(dir.path().join(name), "version = 5\n").unwrap();
         }
         let said = Store::open(dir.path()).unwrap_err().to_string();
         assert!(said.contains("hub.toml is damaged (it is cut off)"), "{said}");
-        assert_eq!(std::fs::read_to_string(dir.path().join("hub.toml")).unwrap(), "version = 4\n");
+        assert_eq!(std::fs::read_to_string(dir.path().join("hub.toml")).unwrap(), "version = 5\n");
     }
 
     #[test]
@@ -435,7 +458,7 @@ mod tests {
         assert_eq!(store.access(), [access(2)]);
         assert_eq!(store.access_by_token(&access(1).token_sha256), None);
         store.record().access = (0..MAX_ACCESS).map(access).collect();
-        store.let_in(access(MAX_ACCESS)).unwrap();
+        assert_eq!(store.let_in(access(MAX_ACCESS)).unwrap(), ["0"], "who was let in first has to go");
         assert_eq!((store.access().len(), store.access()[0].id.as_str()), (MAX_ACCESS, "1"));
     }
 

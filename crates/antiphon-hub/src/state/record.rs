@@ -10,14 +10,14 @@ use serde::{Deserialize, Serialize};
 use super::{Calibration, Calibrations, MAX_REMEMBERED, NewCalibration, Settings};
 
 /// The layout that this program writes. It also reads version 1, which had no calibrations, 2, whose
-/// calibrations knew no links, and 3, which knew no groups, let in speakers only, and had no end mark.
-const VERSION: u32 = 4;
+/// calibrations knew no links, 3, which knew no groups, let in speakers only, and had no end mark, and 4, which knew no latency.
+const VERSION: u32 = 5;
 
 /// The first version that ends with [`END`].
 const ENDS_SINCE: u32 = 4;
 
 /// The last line: a file without it was cut off, though what is left of it may well be TOML.
-const END: &str = "# This is the end of the file.";
+pub const END: &str = "# This is the end of the file.";
 
 /// What the hub remembers.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -32,6 +32,8 @@ pub struct Record {
     pub access: Vec<Access>,
     /// By name.
     pub groups: BTreeMap<String, Group>,
+    /// The target latency that somebody has set.
+    pub latency_us: Option<i64>,
 }
 
 /// A browser or machine that was let in.
@@ -71,6 +73,8 @@ pub enum RecordError {
 #[serde(deny_unknown_fields)]
 struct Text {
     version: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    latency_us: Option<i64>,
     #[serde(default)]
     paired: Vec<Pairing>,
     #[serde(default)]
@@ -148,7 +152,8 @@ impl Record {
                 .extend(Calibrations::from_chain(speaker.name, speaker.calibration).map(|kept| (id, kept)));
         }
         let groups = text.group.into_iter().map(|group| (group.name.clone(), group)).collect();
-        Ok(Self { pairings: text.paired, settings, calibrations, access: text.access, groups })
+        let (pairings, access, latency_us) = (text.paired, text.access, text.latency_us);
+        Ok(Self { pairings, settings, calibrations, access, groups, latency_us })
     }
 
     /// The record as text.
@@ -167,6 +172,7 @@ impl Record {
         let calibrated = self.calibrations.iter().map(calibrated).collect();
         let text = Text {
             version: VERSION,
+            latency_us: self.latency_us,
             paired: self.pairings.clone(),
             speaker,
             calibrated,
@@ -216,6 +222,7 @@ mod tests {
                 token_sha256: "ab".repeat(32),
             }],
             groups: [("den".to_owned(), den())].into(),
+            latency_us: Some(120_000),
         }
     }
 
@@ -243,11 +250,17 @@ mod tests {
 
     #[test]
     fn a_file_of_before_calibrations_is_read() {
-        let old = record().to_text().replace("version = 4", "version = 1");
+        let old =
+            record().to_text().replace("version = 5", "version = 1").replace("latency_us = 120000\n", "");
         let old = &old[..old.find("[[calibrated]]").unwrap()];
         let read = Record::parse(old).unwrap();
-        let since =
-            Record { calibrations: BTreeMap::new(), access: vec![], groups: BTreeMap::new(), ..record() };
+        let since = Record {
+            calibrations: BTreeMap::new(),
+            access: vec![],
+            groups: BTreeMap::new(),
+            latency_us: None,
+            ..record()
+        };
         assert_eq!(read, since);
         assert!(Record::parse("version = 0").is_err());
     }
@@ -257,7 +270,7 @@ mod tests {
         let text = record().to_text().replace("gain_db = -6.5", "gain_db = loud");
         let said = Record::parse(&text).unwrap_err().to_string();
         assert!(said.contains("line"), "{said}");
-        assert!(Record::parse("version = 5").unwrap_err().to_string().contains("version 5"));
+        assert!(Record::parse("version = 6").unwrap_err().to_string().contains("version 6"));
     }
 
     #[test]

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use antiphon_api::{
-    AccessRole, ApiError, Client, ErrorCode, Problem, SpeakerPatch, TransportAction, TransportRequest,
+    AccessRole, ApiError, Client, ErrorCode, JoinCodeRequest, Problem, SpeakerPatch, TransportAction,
+    TransportRequest,
 };
 use antiphon_hub::HubDaemon;
 use tungstenite::client::IntoClientRequest;
@@ -200,6 +201,24 @@ fn who_is_thrown_out_loses_its_open_connections_too() {
         assert_eq!(phone.status_of("GET", "/api/v1/status", ""), 401);
         let again = house.client().revoke_access(&entry.id).unwrap_err();
         assert!(matches!(again, ApiError::Refused(body) if body.code == ErrorCode::NotFound));
+    });
+}
+
+#[test]
+fn the_join_codes_of_who_is_thrown_out_go_with_it() {
+    with_a_hub(|house| {
+        let make = |guest: &Guest| guest.status_of("POST", "/api/v1/join-codes", r#"{"valid_s":60}"#);
+        let (phone, tablet) = (guest(house, AccessRole::Control), guest(house, AccessRole::Control));
+        assert_eq!([make(&phone), make(&tablet)], [200, 200]);
+        let own = house.client().make_join_code(&JoinCodeRequest { valid_s: 60, address: None }).unwrap().id;
+        let codes = || house.client().join_codes().unwrap().codes;
+        assert_eq!(codes().len(), 3);
+        let first = house.client().access().unwrap().access.remove(0);
+        house.client().revoke_access(&first.id).unwrap();
+        assert_eq!(codes().len(), 2);
+        // Who leaves could not be thrown out any more.
+        assert_eq!(tablet.status_of("POST", "/api/v1/logout", ""), 204);
+        assert_eq!(codes().iter().map(|code| code.id.as_str()).collect::<Vec<_>>(), [own]);
     });
 }
 

@@ -5,6 +5,8 @@
 
 mod index;
 
+mod pictures;
+
 mod scan;
 
 use std::path::{Path, PathBuf};
@@ -18,6 +20,7 @@ use antiphon_hub::services::{Picture, Served};
 
 pub use index::File;
 use index::Index;
+use pictures::Pictures;
 
 /// The folders are looked at anew this often: somebody copies an album, and finds it before the next one.
 const AGAIN: Duration = Duration::from_secs(600);
@@ -33,6 +36,7 @@ const MOST: usize = 500;
 pub struct Library {
     roots: Vec<PathBuf>,
     index: Mutex<Arc<Index>>,
+    pictures: Pictures,
     wanted: Mutex<bool>,
     bell: Condvar,
     stop: AtomicBool,
@@ -44,7 +48,8 @@ impl Library {
         let roots = scan::roots(folders);
         let index = Mutex::new(Arc::new(Index::empty(&roots)));
         let (wanted, bell) = (Mutex::new(false), Condvar::new());
-        Self { roots, index, wanted, bell, stop: AtomicBool::new(false) }
+        let (pictures, stop) = (Pictures::default(), AtomicBool::new(false));
+        Self { roots, index, pictures, wanted, bell, stop }
     }
 
     /// Reads the folders, and again whenever that is wanted, until told to stop; `tick` is called in between.
@@ -106,12 +111,12 @@ impl Library {
     /// The picture of the file `id`: its own, or one that lies beside it.
     ///
     /// # Errors
-    /// No such file, or it has none.
+    /// No such file, or it has none, or too many are asked for at once.
     pub fn art(&self, id: &str) -> Served<Picture> {
         let none = || ErrorBody::new(ErrorCode::NotFound, "the library has no such picture");
         let path = self.path(id).ok_or_else(none)?;
-        let found = source::picture(&path).or_else(|| self.cover_beside(&path)).ok_or_else(none)?;
-        Ok(Picture { media_type: found.media_type, bytes: found.bytes })
+        let read = || source::picture(&path).or_else(|| self.cover_beside(&path)).ok_or_else(none);
+        self.pictures.get(id, read)
     }
 
     fn cover_beside(&self, path: &Path) -> Option<source::Picture> {

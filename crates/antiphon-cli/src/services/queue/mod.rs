@@ -8,6 +8,7 @@ mod player;
 
 mod save;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -89,6 +90,15 @@ impl Desk {
             item.art = item.library.as_deref().and_then(|id| self.library.has_art(id));
         }
         reply
+    }
+
+    /// The uploads that are still to be played.
+    pub fn uploads_held(&self) -> BTreeSet<String> {
+        let held = |item: &list::Item| match &item.what.wish {
+            QueueWish::Upload(id) => Some(id.clone()),
+            _ => None,
+        };
+        self.lock().queue.items().iter().filter_map(held).collect()
     }
 
     /// Puts something in.

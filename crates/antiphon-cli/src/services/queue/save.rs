@@ -10,31 +10,23 @@ use super::list::{Entry, Item, Queue};
 /// Its name in the state directory.
 pub const FILE: &str = "queue.json";
 
-/// The queue that was kept. One that does not read is moved aside, and said.
+/// The queue that was kept, or its copy. Where neither reads it is empty, and the file is moved aside, and that is said.
 pub fn read(dir: &Path) -> Queue {
-    let path = dir.join(FILE);
-    let saved = private_files::read(&path).map_err(|error| error.to_string()).and_then(|text| match text {
-        None => Ok(SavedQueue::default()),
-        Some(text) => json::read::<SavedQueue>("it", text.as_bytes()).map_err(|error| error.to_string()),
-    });
-    match saved {
-        Ok(saved) => queue(saved),
-        Err(why) => {
-            let aside = path.with_extension("json.damaged");
-            let moved = std::fs::rename(&path, &aside).is_ok();
-            let place = if moved { aside.display().to_string() } else { "its place".into() };
-            tracing::warn!(
-                "the queue on disk is of no use ({why}); it is empty, and what was there is in {place}"
-            );
+    let parse =
+        |text: &str| json::read::<SavedQueue>("it", text.as_bytes()).map_err(|error| error.to_string());
+    match private_files::load_or_begin(&dir.join(FILE), "the queue is empty", parse) {
+        Ok(saved) => queue(saved.unwrap_or_default()),
+        Err(error) => {
+            tracing::warn!("the queue is empty: {error}");
             Queue::default()
         }
     }
 }
 
-/// Writes it down.
+/// Writes it down, and its copy.
 pub fn write(dir: &Path, saved: &SavedQueue) {
     let written = private_files::make_private_dir(dir)
-        .and_then(|()| private_files::replace(&dir.join(FILE), json::write_pretty(saved).as_bytes()));
+        .and_then(|()| private_files::keep(&dir.join(FILE), json::write_pretty(saved).as_bytes()));
     if let Err(error) = written {
         tracing::warn!("the queue is not kept: {error}");
     }
@@ -103,21 +95,33 @@ mod tests {
     }
 
     #[test]
-    fn a_queue_that_was_cut_off_anywhere_is_moved_aside_and_the_hub_has_an_empty_one() {
+    fn a_queue_that_was_cut_off_anywhere_comes_back_from_its_copy() {
         let dir = tempfile::tempdir().unwrap();
-        let mut queue = Queue::default();
-        queue.add(
-            vec![entry(QueueWish::Signal("width".into()))],
-            QueuePlace::Last,
-            &mut fastrand::Rng::new(),
-        );
-        write(dir.path(), &saved(&queue));
-        let whole = std::fs::read(dir.path().join(FILE)).unwrap();
+        let whole = write_one(dir.path());
         let end = whole.iter().rposition(|byte| *byte == b'}').unwrap();
         for cut in 0..=end {
             std::fs::write(dir.path().join(FILE), &whole[..cut]).unwrap();
-            assert!(read(dir.path()).items().is_empty(), "{cut}");
-            assert!(dir.path().join("queue.json.damaged").exists());
+            assert_eq!(read(dir.path()).items().len(), 1, "{cut}");
+            assert_eq!(std::fs::read(dir.path().join(FILE)).unwrap(), whole);
         }
+    }
+
+    #[test]
+    fn where_the_copy_is_of_no_use_either_the_hub_has_an_empty_queue_and_the_file_is_kept_aside() {
+        let dir = tempfile::tempdir().unwrap();
+        write_one(dir.path());
+        for name in [FILE, "queue.json.copy"] {
+            std::fs::write(dir.path().join(name), "[").unwrap();
+        }
+        assert!(read(dir.path()).items().is_empty());
+        assert_eq!(std::fs::read_to_string(dir.path().join("queue.json.damaged")).unwrap(), "[");
+    }
+
+    fn write_one(dir: &Path) -> Vec<u8> {
+        let mut queue = Queue::default();
+        let one = vec![entry(QueueWish::Signal("width".into()))];
+        queue.add(one, QueuePlace::Last, &mut fastrand::Rng::new());
+        write(dir, &saved(&queue));
+        std::fs::read(dir.join(FILE)).unwrap()
     }
 }

@@ -39,8 +39,10 @@ pub struct Visitor {
     pub peer: SocketAddr,
     /// Over HTTPS.
     pub encrypted: bool,
-    /// From the hub's own machine.
+    /// It needs no code.
     pub trusted: bool,
+    /// Its address, where it is not on this machine.
+    pub stranger: Option<IpAddr>,
 }
 
 /// What is to be kept of those who were not let in.
@@ -73,9 +75,14 @@ type Refused = (JoinRefusal, String);
 
 /// Hears what a browser wants and answers it; who it is where it is let in.
 pub async fn admit(shared: &Shared, socket: &mut WebSocket, visitor: Visitor) -> Result<Visit, Ended> {
+    let first = {
+        // Who says nothing holds no place.
+        let newcomer = shared.newcomers.enter(visitor.stranger);
+        let said = newcomer.unless_sent_away(timeout(JOIN_TIMEOUT, socket.recv())).await;
+        said.ok_or_else(|| Ended::because("too many others of that machine came after it"))?
+    };
     // Closed only with the process.
     let _place = shared.arrivals.arriving.acquire().await.map_err(Ended::because)?;
-    let first = timeout(JOIN_TIMEOUT, socket.recv()).await;
     let judged = match first {
         Ok(Some(Ok(Message::Text(text)))) => judge(shared, text.as_bytes(), visitor),
         Ok(Some(Ok(Message::Close(_)) | Err(_)) | None) => return Err(Ended::because("the page was closed")),

@@ -1,16 +1,18 @@
 //! Join codes as they are asked for: `/api/v1/join-codes`.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use antiphon_api::{
     ErrorBody, ErrorCode, JoinCodeReply, JoinCodeRequest, JoinCodeStatus, JoinCodes as JoinCodeList, json,
 };
+use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 
-use crate::http::{Json, Refused, SharedState};
+use crate::http::{Grant, Json, Refused, Shared, SharedState};
 use crate::options::HubError;
 use crate::state::MAX_JOIN_CODES;
 
@@ -20,14 +22,20 @@ const MAX_VALID_S: u64 = 31 * 86_400;
 type Answer<T> = Result<T, Refused>;
 
 /// `POST /api/v1/join-codes`
-pub async fn make(State(shared): SharedState, body: Bytes) -> Answer<Json<JoinCodeReply>> {
+pub async fn make(
+    State(shared): SharedState,
+    Extension(grant): Extension<Grant>,
+    body: Bytes,
+) -> Answer<Json<JoinCodeReply>> {
     let request: JoinCodeRequest = json::read("the request for a join code", &body)?;
     if !(1..=MAX_VALID_S).contains(&request.valid_s) {
         let message = "a join code is good for 1 s to 31 days";
         return Err(ErrorBody::new(ErrorCode::BadRequest, message).into());
     }
     let (store, now) = (shared.clone(), now_s());
-    let made = on_disk(move || store.join_codes.make(now, request.valid_s)).await?;
+    // A code of somebody who is thrown out goes too; nobody throws out the hub's own machine.
+    let maker = grant.id.filter(|_| !grant.this_machine);
+    let made = on_disk(move || store.join_codes.make(now, request.valid_s, maker)).await?;
     let Some((code, kept)) = made else {
         let message = format!(
             "{MAX_JOIN_CODES} join codes are in force: revoke one with `antiphon join --revoke ID` (see --list)"
@@ -72,6 +80,28 @@ pub async fn revoke(State(shared): SharedState, Path(id): Path<String>) -> Answe
     }
     shared.media.ask(move |core| core.send_guests_away(&id)).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Forgets the codes that those thrown out have made, and sends away who came by them.
+///
+/// # Errors
+/// It is not kept, or the hub is stopping.
+pub async fn revoke_of(shared: &Arc<Shared>, makers: Vec<String>) -> Result<(), ErrorBody> {
+    let store = shared.clone();
+    for id in on_disk(move || store.join_codes.revoke_of(&makers)).await.map_err(|refused| refused.0)? {
+        let gone = shared.media.ask(move |core| core.send_guests_away(&id)).await;
+        gone.map_err(|stalled| Refused::from(stalled).0)?;
+    }
+    Ok(())
+}
+
+/// What `from` has made is `to`'s from here on.
+///
+/// # Errors
+/// It is not kept.
+pub async fn hand_over(shared: &Arc<Shared>, from: String, to: String) -> Result<(), ErrorBody> {
+    let store = shared.clone();
+    on_disk(move || store.join_codes.hand_over(&from, &to)).await.map_err(|refused| refused.0)
 }
 
 /// The wall clock, in seconds; a machine whose clock stands before 1970 is in 1970.

@@ -60,7 +60,8 @@ pub async fn upgrade(
     upgrade: WebSocketUpgrade,
 ) -> Response {
     let trusted = guard::needs_no_code(&shared, peer, here, &headers);
-    let visitor = Visitor { peer: peer.0, encrypted: encrypted.0, trusted };
+    let stranger = guard::stranger(peer, here);
+    let visitor = Visitor { peer: peer.0, encrypted: encrypted.0, trusted, stranger };
     let upgrade = upgrade.max_message_size(MAX_MESSAGE).max_frame_size(MAX_MESSAGE);
     let upgrade = upgrade.read_buffer_size(READ_BUFFER).write_buffer_size(WRITE_BUFFER);
     upgrade.on_upgrade(move |socket| async move {

@@ -1,7 +1,6 @@
 //! Files that come in: from the socket through a short queue to a worker thread that writes them down.
 
 use std::io::{self, Read};
-use std::time::Duration;
 
 use antiphon_api::{ErrorBody, ErrorCode, UploadQuery, UploadReply};
 use axum::body::{Body, Bytes};
@@ -9,7 +8,6 @@ use axum::extract::{Query, State, rejection::QueryRejection};
 use axum::http::{HeaderMap, header};
 use futures_util::StreamExt;
 use tokio::sync::mpsc;
-use tokio::time::timeout;
 
 use super::library::bad_query;
 use super::{Answer, worker};
@@ -20,9 +18,6 @@ pub const MAX_UPLOAD: u64 = 100 * 1_000 * 1_000;
 
 /// Pieces that wait for the disk: some hundred kilobytes.
 const PIECES: usize = 8;
-
-/// Nothing for this long, and the sender is gone: phones leave the network without a word.
-const SILENCE: Duration = Duration::from_secs(20);
 
 /// A piece, or why there is none.
 type Piece = io::Result<Bytes>;
@@ -64,12 +59,11 @@ async fn send(body: Body, to: mpsc::Sender<Piece>) -> Result<(), ErrorBody> {
     let mut body = body.into_data_stream();
     let mut taken = 0;
     loop {
-        let piece = match timeout(SILENCE, body.next()).await {
-            Ok(None) => Ok(Bytes::new()),
-            Ok(Some(Ok(piece))) if piece.is_empty() => continue,
-            Ok(Some(Ok(piece))) => Ok(piece),
-            Ok(Some(Err(error))) => Err(broken(&error.to_string())),
-            Err(_) => Err(broken("nothing came for too long")),
+        let piece = match body.next().await {
+            None => Ok(Bytes::new()),
+            Some(Ok(piece)) if piece.is_empty() => continue,
+            Some(Ok(piece)) => Ok(piece),
+            Some(Err(error)) => Err(broken(&error.to_string())),
         };
         taken += piece.as_ref().map_or(0, |piece| piece.len() as u64);
         if taken > MAX_UPLOAD {
