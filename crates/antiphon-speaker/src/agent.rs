@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
-use antiphon_audio::sink::{Running, SinkError, SinkEvent};
+use antiphon_audio::sink::{Changes, Running, SinkError, SinkEvent};
 use antiphon_audio::uri::OutputUri;
 use antiphon_base::{Frames, Local, Role, Span, Timestamp};
 use antiphon_engine::{EngineEvent, SpeakerEngine, SpeakerEngineConfig};
@@ -102,6 +102,8 @@ struct Agent {
     hub: Option<SocketAddr>,
     sink: Option<Running>,
     sink_events: rtrb::Consumer<SinkEvent>,
+    /// Why it does not come back, while it is away.
+    why_away: Changes,
     from_control: Receiver<FromControl>,
     to_control: Sender<ToControl>,
     wake_control: Arc<EventFd>,
@@ -160,6 +162,7 @@ impl Agent {
             hub: None,
             sink: Some(running),
             sink_events,
+            why_away: Changes::default(),
             from_control,
             to_control,
             wake_control,
@@ -211,14 +214,23 @@ impl Agent {
             sink.stop();
         }
         let opened = match open(&self.output) {
-            Err(error @ (SinkError::Server { .. } | SinkError::Card { .. } | SinkError::Unknown { .. })) => {
-                tracing::debug!("{error}");
+            Err(
+                error @ (SinkError::Server { .. }
+                | SinkError::Card { .. }
+                | SinkError::Own { .. }
+                | SinkError::Unknown { .. }),
+            ) => {
+                if let Some(why) = self.why_away.changed(error.to_string()) {
+                    tracing::warn!("the output is away: {why}");
+                }
                 return Ok(());
             }
             opened => opened?,
         };
         self.engine.replace_output(self.clock.now(), opened.config, opened.controller);
         (self.sink, self.sink_events) = (Some(opened.running), opened.events);
+        tracing::warn!("the output {} is back", self.output.name());
+        self.why_away = Changes::default();
         Ok(())
     }
 

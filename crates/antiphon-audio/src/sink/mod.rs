@@ -8,6 +8,8 @@ mod clock;
 
 mod card;
 
+mod changes;
+
 mod tape;
 
 mod paced;
@@ -27,6 +29,7 @@ use antiphon_net::Clock;
 
 use crate::pulse::ServerError;
 use crate::uri::OutputUri;
+pub use changes::Changes;
 pub use clock::{DacClock, DacPoint};
 use paced::PacedSink;
 use pulse::PulseSink;
@@ -146,6 +149,12 @@ pub enum SinkError {
         /// What it is, for a person.
         why: String,
     },
+    /// The device that other programs play to in order to be heard here.
+    #[error("{output} cannot be played to: it leads to {}; `antiphon outputs` lists others", OWN_DEVICE)]
+    Own {
+        /// The output as named.
+        output: String,
+    },
     /// No device of that name.
     #[error("there is no output {output}{}; `antiphon outputs` lists them", meant(.nearest))]
     Unknown {
@@ -164,6 +173,10 @@ pub enum SinkError {
     #[error("cannot start the output's thread: {0}")]
     Thread(std::io::Error),
 }
+
+/// The desktop's device, and why nothing is played on it.
+const OWN_DEVICE: &str =
+    "the device \"Antiphon\", which is listened to here, and would be heard again and again";
 
 fn meant(nearest: &[String]) -> String {
     match nearest {

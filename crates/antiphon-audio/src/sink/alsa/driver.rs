@@ -13,6 +13,7 @@ use antiphon_net::{Clock, precise_timers, real_time_priority};
 use super::place::Read;
 use super::stream::{Found, Stream};
 use crate::alsa::{Setup, Trouble};
+use crate::sink::changes::Changes;
 use crate::sink::{Render, SinkEvent};
 use crate::uri::CardPart;
 
@@ -124,7 +125,7 @@ impl Driver {
             tracing::warn!("alsa:{}: {trouble}; waiting for its return", self.device);
             self.tell(&SinkEvent::Moved);
             let Some(again) = self.await_return(stream) else { return };
-            tracing::info!("alsa:{} is back", self.device);
+            tracing::warn!("alsa:{} is back", self.device);
             stream = again;
         }
     }
@@ -244,6 +245,7 @@ impl Driver {
     fn await_return(&mut self, before: Stream) -> Option<Stream> {
         // A card that is held open does not come back.
         let frames = before.close();
+        let mut why_not = Changes::default();
         for look in 1_u32.. {
             if self.is_closing() {
                 return None;
@@ -260,7 +262,11 @@ impl Driver {
                     self.signs.stale.store(true, Ordering::Release);
                     self.tell(&SinkEvent::Reopen);
                 }
-                Err(trouble) => tracing::debug!("alsa:{}: {trouble}", self.device),
+                Err(trouble) => {
+                    if let Some(why) = why_not.changed(trouble.to_string()) {
+                        tracing::warn!("alsa:{} is still away: {why}", self.device);
+                    }
+                }
             }
         }
         None
