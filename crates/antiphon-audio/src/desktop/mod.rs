@@ -32,6 +32,13 @@ use link::Link;
 /// The device's name for programs; people see "Antiphon".
 pub const SINK_NAME: &str = "antiphon";
 
+/// Whether the sound server's sink `name` is the device, of this program or of another one: the server numbers a second
+/// one of a name.
+pub(crate) fn is_own(name: &str) -> bool {
+    let number = name.strip_prefix(SINK_NAME).and_then(|rest| rest.strip_prefix('.'));
+    name == SINK_NAME || number.is_some_and(|n| !n.is_empty() && n.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
 /// What a desktop plays.
 pub(crate) const CHANNELS: u16 = 2;
 
@@ -254,4 +261,17 @@ fn wait(listener: &UnixListener, links: &[Link]) {
     let ms = u8::try_from(patience.as_ns() / 1_000_000).unwrap_or(u8::MAX);
     // Interrupted or not, the next turn looks at everything.
     let _ = poll(&mut fds, PollTimeout::from(ms));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_device_is_known_by_its_name_and_by_a_number_behind_it() {
+        assert!(is_own("antiphon") && is_own("antiphon.2") && is_own("antiphon.17"));
+        for other in ["antiphony", "antiphon.", "antiphon.monitor", "antiphon.2b", "", "my antiphon"] {
+            assert!(!is_own(other), "{other}");
+        }
+    }
 }

@@ -1,12 +1,13 @@
 //! The server's devices.
 
 use pulseaudio::protocol::{
-    ChannelPosition, Command, DEFAULT_SINK, DEFAULT_SOURCE, GetSinkInfo, GetSourceInfo, PulseError,
-    ServerInfo, SinkFlags, SinkInfo, SourceInfo, port_info,
+    ChannelPosition, Command, DEFAULT_SINK, DEFAULT_SOURCE, GetSinkInfo, GetSourceInfo, Prop, Props,
+    PulseError, ServerInfo, SinkFlags, SinkInfo, SourceInfo, port_info,
 };
 
 use super::connection::text;
 use super::{Connection, ServerError};
+use crate::desktop::is_own;
 
 /// Which program the server is, where it matters.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +56,78 @@ pub(crate) fn find_source(
     found(connection.ask(&Command::GetSourceInfo(GetSourceInfo { index: None, name: Some(name) })))
 }
 
+/// Filters behind filters that are followed; a longer chain is somebody's mistake.
+const MOST_MASTERS: usize = 8;
+
+/// The names of the sink `name` (the default one if that is empty) and of those that it plays through: a filter has a
+/// master.
+pub(crate) fn played_through(connection: &mut Connection, name: &str) -> Result<Vec<String>, ServerError> {
+    let mut names: Vec<String> = Vec::new();
+    let mut next = find_sink(connection, name)?;
+    while let Some(sink) = next.filter(|_| names.len() < MOST_MASTERS) {
+        names.push(sink.name.to_string_lossy().into_owned());
+        next = match master(&sink.props) {
+            Some(master) => find_sink(connection, &master)?,
+            None => None,
+        };
+    }
+    Ok(names)
+}
+
+/// The name of the sink whose sound the source `name` hears (the default source if that is empty): it is its monitor,
+/// or a filter of that. `None` for one that hears something else.
+pub(crate) fn heard_sink(connection: &mut Connection, name: &str) -> Result<Option<String>, ServerError> {
+    let mut next = find_source(connection, name)?;
+    for _ in 0..MOST_MASTERS {
+        let Some(source) = next else { break };
+        if let Some(sink) = source.monitor_of_sink_name.filter(|sink| !sink.is_empty()) {
+            return Ok(Some(sink.to_string_lossy().into_owned()));
+        }
+        next = match master(&source.props) {
+            Some(master) => find_source(connection, &master)?,
+            None => None,
+        };
+    }
+    Ok(None)
+}
+
+/// The device that a filter filters.
+fn master(props: &Props) -> Option<String> {
+    let bytes = props.get(Prop::DeviceMasterDevice)?;
+    let name = String::from_utf8_lossy(bytes.strip_suffix(b"\0").unwrap_or(bytes)).into_owned();
+    (!name.is_empty()).then_some(name)
+}
+
+/// A source of the sound server that hears what one of its sinks plays.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Echo {
+    /// That sink.
+    pub sink: String,
+    /// Sources that hear something else: microphones and line inputs.
+    pub others: Vec<String>,
+}
+
+/// What the source `source` hears again if it is played on the sink `sink`; `None` where it hears something else. An
+/// empty name is the default one's.
+///
+/// # Errors
+/// There is no server, or it does not answer.
+pub fn echo(source: &str, sink: &str) -> Result<Option<Echo>, ServerError> {
+    let mut connection = Connection::open()?;
+    let Some(heard) = heard_sink(&mut connection, source)? else { return Ok(None) };
+    if !played_through(&mut connection, sink)?.contains(&heard) {
+        return Ok(None);
+    }
+    let mut others = Vec::new();
+    for other in sources(&mut connection)? {
+        let name = other.name.to_string_lossy().into_owned();
+        if heard_sink(&mut connection, &name)?.is_none() {
+            others.push(name);
+        }
+    }
+    Ok(Some(Echo { sink: heard, others }))
+}
+
 /// A device that does not exist is no failure.
 fn found<T>(answer: Result<T, ServerError>) -> Result<Option<T>, ServerError> {
     match answer {
@@ -89,7 +162,7 @@ pub struct OutputDevice {
     pub is_unplugged: bool,
 }
 
-/// The sinks of this user's sound server.
+/// The sinks of this user's sound server, but for the desktop's device: who plays on that hears himself.
 ///
 /// # Errors
 /// There is no server, or it does not answer.
@@ -97,7 +170,8 @@ pub fn output_devices() -> Result<Vec<OutputDevice>, ServerError> {
     let mut connection = Connection::open()?;
     let default = Server::of(&mut connection)?.default_sink;
     let all = sinks(&mut connection)?;
-    Ok(all.iter().map(|sink| device(sink, default.as_deref())).collect())
+    let all = all.iter().map(|sink| device(sink, default.as_deref()));
+    Ok(all.filter(|device| !is_own(&device.name)).collect())
 }
 
 fn device(sink: &SinkInfo, default: Option<&str>) -> OutputDevice {

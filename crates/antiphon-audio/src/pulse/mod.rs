@@ -14,6 +14,6 @@ mod device;
 
 pub use connection::ServerError;
 pub(crate) use connection::{Connection, Message, text};
-pub use device::{OutputDevice, output_devices};
-pub(crate) use device::{Server, find_sink, find_source, sinks, sources};
+pub use device::{Echo, OutputDevice, echo, output_devices};
+pub(crate) use device::{Server, find_sink, find_source, played_through, sinks, sources};
 pub(crate) use wire::Wire;

@@ -14,7 +14,8 @@ use std::time::Duration;
 use antiphon_base::{Frames, Local, Span};
 use antiphon_net::{Clock, precise_timers, real_time_priority};
 
-use super::{Render, Running, Sink, SinkError, SinkEvent, SinkFormat};
+use super::changes::Changes;
+use super::{OWN_DEVICE, Render, Running, Sink, SinkError, SinkEvent, SinkFormat};
 use crate::pulse::ServerError;
 use crate::uri::DeviceUri;
 use stream::{News, Stream};
@@ -38,7 +39,7 @@ impl PulseSink {
     /// # Errors
     /// No server, no such device, or a device without the channel.
     pub fn open(uri: &DeviceUri, clock: Clock<Local>) -> Result<Self, SinkError> {
-        Ok(Self { stream: Stream::open(uri, Frames(0))?, uri: uri.clone(), clock })
+        Ok(Self { stream: Stream::open(uri, Frames(0), None)?, uri: uri.clone(), clock })
     }
 }
 
@@ -77,6 +78,8 @@ impl Sink for PulseSink {
 enum Over {
     Stopped,
     Killed,
+    /// It was moved to the desktop's own device.
+    Own,
     Server(ServerError),
 }
 
@@ -104,24 +107,27 @@ impl Driver {
         loop {
             let why = match self.play(&mut stream) {
                 Ok(()) | Err(Over::Stopped) => return stream.end(),
-                Err(Over::Killed) => "the device is gone".to_owned(),
-                Err(Over::Server(error)) => error.to_string(),
+                Err(Over::Killed) => "the device is gone; waiting for its return".to_owned(),
+                Err(Over::Own) => format!("it was moved to {OWN_DEVICE}; it goes back"),
+                Err(Over::Server(error)) => format!("{error}; waiting for its return"),
             };
-            tracing::warn!("pulse:{}: {why}; waiting for its return", self.uri);
+            tracing::warn!("pulse:{}: {why}", self.uri);
             self.tell(SinkEvent::Moved);
-            let next = stream.next();
+            let (next, former) = (stream.next(), stream.sink().to_owned());
             drop(stream);
-            let Some(again) = self.await_return(next) else { return };
-            tracing::info!("pulse:{} is back", self.uri);
+            let Some(again) = self.await_return(next, &former) else { return };
+            tracing::warn!("pulse:{} is back, on {}", self.uri, again.sink());
             stream = again;
         }
     }
 
-    /// A new stream, once there can be one; `None` at a stop.
-    fn await_return(&mut self, next: Frames) -> Option<Stream> {
+    /// A new stream, once there can be one; `None` at a stop. Where the default device has become the desktop's own, it
+    /// is on `former`.
+    fn await_return(&mut self, next: Frames, former: &str) -> Option<Stream> {
         let mut told = false;
+        let mut why_not = Changes::default();
         while !self.stop.load(Ordering::Acquire) {
-            match Stream::open(&self.uri, next) {
+            match Stream::open(&self.uri, next, Some(former)) {
                 Ok(stream) if self.fits(&stream) => return Some(stream),
                 // Whoever opens the sink anew will see what it has become.
                 Ok(_) if !told => {
@@ -129,7 +135,11 @@ impl Driver {
                     self.tell(SinkEvent::Reopen);
                 }
                 Ok(_) => {}
-                Err(error) => tracing::debug!("{error}"),
+                Err(error) => {
+                    if let Some(why) = why_not.changed(error.to_string()) {
+                        tracing::warn!("still away: {why}");
+                    }
+                }
             }
             std::thread::sleep(LOOK);
         }
@@ -145,20 +155,21 @@ impl Driver {
         self.fill(stream)?;
         stream.start()?;
         while !self.stop.load(Ordering::Acquire) {
-            let mut killed = false;
+            let mut over = None;
             let (clock, events) = (&self.clock, &mut self.events);
             stream.wait(STOP, |news| {
                 let event = match news {
                     News::Stamp(frame, at) => SinkEvent::Stamp { frame, at: clock.warp(at) },
                     News::Dry { frame, missing } => SinkEvent::Xrun { frame, missing },
                     News::Moved => SinkEvent::Moved,
-                    News::Killed => return killed = true,
+                    News::Killed => return over = Some(Over::Killed),
+                    News::Own => return over = Some(Over::Own),
                 };
                 // A full queue means that nobody listens; the next stamp says the same.
                 let _ = events.push(event);
             })?;
-            if killed {
-                return Err(Over::Killed);
+            if let Some(why) = over {
+                return Err(why);
             }
             self.fill(stream)?;
         }

@@ -12,8 +12,9 @@ use pulseaudio::protocol::{
 };
 
 use super::position::{Claim, Position, Read};
+use crate::desktop::is_own;
 use crate::nearest::nearest;
-use crate::pulse::{Connection, Message, Server, ServerError, find_sink, sinks, text};
+use crate::pulse::{Connection, Message, Server, ServerError, find_sink, played_through, sinks, text};
 use crate::sink::{SinkError, SinkFormat};
 use crate::uri::{CardPart, DeviceUri};
 
@@ -51,12 +52,16 @@ pub(super) enum News {
     Moved,
     /// The device is gone, and the stream with it.
     Killed,
+    /// It was moved to the desktop's own device, where it would be heard again.
+    Own,
 }
 
 /// A stream on the server.
 pub(super) struct Stream {
     connection: Connection,
     channel: u32,
+    /// The name of the device that it plays on.
+    sink: String,
     format: SinkFormat,
     /// The number of its first frame.
     base: Frames,
@@ -88,25 +93,30 @@ struct Question {
 }
 
 impl Stream {
-    /// Makes a stream to `uri` that is silent yet; its first frame is called `base`.
+    /// Makes a stream to `uri` that is silent yet; its first frame is called `base`. Where the default device is meant
+    /// and that is the desktop's own, it plays on `former`.
     ///
     /// # Errors
-    /// No server, or no such device.
-    pub fn open(uri: &DeviceUri, base: Frames) -> Result<Self, SinkError> {
+    /// No server, no such device, or none but the desktop's own.
+    pub fn open(uri: &DeviceUri, base: Frames, former: Option<&str>) -> Result<Self, SinkError> {
         let server = |why| SinkError::Server { output: format!("pulse:{uri}"), why };
         let mut connection = Connection::open().map_err(server)?;
         let is_pipewire = Server::of(&mut connection).map_err(server)?.is_pipewire;
-        let Some(info) = find_sink(&mut connection, &uri.device).map_err(server)? else {
+        let Some((info, is_former)) = choose(&mut connection, &uri.device, former).map_err(server)? else {
             let known = sinks(&mut connection).map_err(server)?;
             return Err(unknown(uri, &known));
         };
-        let params = params(uri, &info)?;
-        let reply: CreatePlaybackStreamReply =
-            connection.ask(&Command::CreatePlaybackStream(params)).map_err(server)?;
+        if leads_home(&mut connection, &info).map_err(server)? {
+            return Err(SinkError::Own { output: format!("pulse:{uri}") });
+        }
+        let params = params(uri, &info, is_former)?;
+        let reply = create(&mut connection, params, &info).map_err(server)?;
         let format = format_of(&reply);
+        let sink = reply.sink_name.as_deref().unwrap_or(info.name.as_c_str()).to_string_lossy().into_owned();
         Ok(Self {
             connection,
             channel: reply.channel,
+            sink,
             format,
             base,
             written: 0,
@@ -121,6 +131,11 @@ impl Stream {
             requested_at: None,
             is_silent: false,
         })
+    }
+
+    /// The name of the device that it plays on.
+    pub fn sink(&self) -> &str {
+        &self.sink
     }
 
     /// What it wants to be given.
@@ -184,7 +199,14 @@ impl Stream {
                 self.requested_at = Some(raw_now());
             }
             Command::Underflow(underflow) if underflow.channel == self.channel => self.is_dry = true,
-            Command::PlaybackStreamMoved(_) => self.void(tell),
+            Command::PlaybackStreamMoved(moved) => {
+                let to = moved.device_name.to_string_lossy();
+                if is_own(&to) {
+                    return tell(News::Own);
+                }
+                self.sink = to.into_owned();
+                self.void(tell);
+            }
             Command::PlaybackStreamSuspended(state) => {
                 self.is_suspended = state.suspended;
                 self.void(tell);
@@ -284,6 +306,40 @@ impl Stream {
     }
 }
 
+/// The device that is meant by `name`, and whether that is `former`, for want of a default that can be played on.
+fn choose(
+    connection: &mut Connection,
+    name: &str,
+    former: Option<&str>,
+) -> Result<Option<(SinkInfo, bool)>, ServerError> {
+    let meant = find_sink(connection, name)?;
+    let Some(former) = former.filter(|_| name.is_empty()) else { return Ok(meant.map(|sink| (sink, false))) };
+    match meant {
+        Some(sink) if !leads_home(connection, &sink)? => Ok(Some((sink, false))),
+        own => Ok(find_sink(connection, former)?.map(|sink| (sink, true)).or(own.map(|sink| (sink, false)))),
+    }
+}
+
+/// Whether what is played on `sink` comes to the desktop's own device.
+fn leads_home(connection: &mut Connection, sink: &SinkInfo) -> Result<bool, ServerError> {
+    Ok(played_through(connection, &sink.name.to_string_lossy())?.iter().any(|name| is_own(name)))
+}
+
+/// A server remembers where a person has moved streams of a kind, and makes the next ones there: not on the desktop's own.
+fn create(
+    connection: &mut Connection,
+    mut params: PlaybackStreamParams,
+    sink: &SinkInfo,
+) -> Result<CreatePlaybackStreamReply, ServerError> {
+    let made: CreatePlaybackStreamReply = connection.ask(&Command::CreatePlaybackStream(params.clone()))?;
+    if !made.sink_name.as_ref().is_some_and(|name| is_own(&name.to_string_lossy())) {
+        return Ok(made);
+    }
+    connection.send(&Command::DeletePlaybackStream(made.channel))?;
+    params.sink_name = Some(sink.name.clone());
+    connection.ask(&Command::CreatePlaybackStream(params))
+}
+
 fn unknown(uri: &DeviceUri, known: &[SinkInfo]) -> SinkError {
     let names: Vec<String> = known.iter().map(|sink| sink.name.to_string_lossy().into_owned()).collect();
     let nearest = nearest(&uri.device, &names).iter().map(|name| format!("pulse:{name}")).collect();
@@ -304,7 +360,8 @@ fn format_of(reply: &CreatePlaybackStreamReply) -> SinkFormat {
 }
 
 /// A stream of the device's own rate, so that nothing is between its buffer and the device but a change of format.
-fn params(uri: &DeviceUri, sink: &SinkInfo) -> Result<PlaybackStreamParams, SinkError> {
+/// `pinned`: on that device whatever the default one is.
+fn params(uri: &DeviceUri, sink: &SinkInfo, pinned: bool) -> Result<PlaybackStreamParams, SinkError> {
     let rate = SampleRate::new(sink.sample_spec.sample_rate).unwrap_or(SampleRate::MEDIA);
     let channel_map = channel_map(uri, sink)?;
     let channels = channel_map.num_channels();
@@ -317,7 +374,7 @@ fn params(uri: &DeviceUri, sink: &SinkInfo) -> Result<PlaybackStreamParams, Sink
         sample_spec: SampleSpec { format: SampleFormat::Float32Le, channels, sample_rate: rate.hz() },
         channel_map,
         // Without a name the server chooses, and may move the stream when somebody chooses another default.
-        sink_name: is_named.then(|| text(&uri.device)),
+        sink_name: if pinned { Some(sink.name.clone()) } else { is_named.then(|| text(&uri.device)) },
         buffer_attr: BufferAttr {
             max_length: u32::MAX,
             target_length: bytes(TARGET),
