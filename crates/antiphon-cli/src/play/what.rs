@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use antiphon_api::{SourcePace, SourceTarget};
 use antiphon_audio::desktop::{self, Desktop, Lateness};
 use antiphon_audio::source::{self, PcmFormat, PcmSample, Problem, Reopen, Source, SourceSpec};
-use antiphon_audio::{InputUri, capture};
+use antiphon_audio::{InputUri, capture, pulse};
 
 use super::cannot_play;
 use crate::args::PlayArgs;
@@ -99,6 +99,7 @@ impl What {
             }
             Self::Device(uri) => {
                 refuse_unbuilt(&uri)?;
+                refuse_echo(&uri, targets)?;
                 let reopen: Reopen = Box::new({
                     let uri = uri.clone();
                     move || capture::open(&uri, None)
@@ -146,12 +147,9 @@ fn refuse_unbuilt(uri: &InputUri) -> Result<(), Failure> {
 /// A device that plays what it is played would ring for ever; and the default device may become that one at any time.
 fn refuse_itself(targets: &[SourceTarget]) -> Result<(), Failure> {
     for target in targets {
-        // ALSA's own default device is the sound server's, where there is one.
-        let name = target.name.strip_prefix("pulse:").or_else(|| target.name.strip_prefix("alsa:"));
-        let device = name.map(|name| name.split('#').next().unwrap_or(name));
-        let why = match device {
+        let why = match sink_of(target) {
             Some(desktop::SINK_NAME) => "it is the device that is listened to",
-            Some("" | "default") => "it is the default device, which may be the one that is listened to",
+            Some("") => "it is the default device, which may be the one that is listened to",
             _ => continue,
         };
         let message = format!(
@@ -161,6 +159,44 @@ fn refuse_itself(targets: &[SourceTarget]) -> Result<(), Failure> {
         return Err(Failure::new(Exit::Usage, message));
     }
     Ok(())
+}
+
+/// So would a source of the sound server that hears what one of its devices plays, played on that device.
+fn refuse_echo(uri: &InputUri, targets: &[SourceTarget]) -> Result<(), Failure> {
+    let InputUri::Pulse(source) = uri else { return Ok(()) };
+    for target in targets {
+        let Some(sink) = sink_of(target) else { continue };
+        // What is wrong with the server itself is said when the source is opened.
+        if let Ok(Some(echo)) = pulse::echo(source, sink) {
+            let message = format!(
+                "{uri} cannot be played on {}: it hears what {} plays, and would ring; {}",
+                target.name,
+                echo.sink,
+                instead(&echo.others)
+            );
+            return Err(Failure::new(Exit::Usage, message));
+        }
+    }
+    Ok(())
+}
+
+fn instead(inputs: &[String]) -> String {
+    match inputs {
+        [] => "there is no microphone or line input; `antiphon play desktop` plays what other programs play"
+            .into(),
+        some => {
+            let names: Vec<String> = some.iter().map(|name| format!("pulse:{name}")).collect();
+            format!("name a microphone or line input: {}", names.join(", "))
+        }
+    }
+}
+
+/// The sink of the sound server that a target names by its output; empty for the default one.
+fn sink_of(target: &SourceTarget) -> Option<&str> {
+    let whole = target.name.split('#').next()?;
+    // ALSA's own default device is the sound server's, where there is one.
+    let default = whole.strip_prefix("alsa:").is_some_and(|name| name.is_empty() || name == "default");
+    if default { Some("") } else { whole.strip_prefix("pulse:") }
 }
 
 #[cfg(test)]

@@ -179,3 +179,59 @@ fn a_pipe_is_silent_while_its_writer_pauses_and_goes_on_with_the_next_writer() {
         player.interrupt();
     });
 }
+
+#[test]
+fn a_speaker_on_the_default_device_stays_out_of_the_device_that_is_listened_to() {
+    unless_the_machine_stands_still(|| {
+        let Some(server) = SoundServer::pulseaudio() else { return };
+        server.load(OUT);
+        server.pactl(&["set-default-sink", "out"]).unwrap();
+        let house = house(&server);
+        let _speaker = house.start("own.log", &["speaker", "--name", "own", "--output", "pulse:"]);
+        let is_synced = || house.status_of("own").is_some_and(|own| own.report.is_some_and(|it| it.synced));
+        eventually("the speaker is in time", is_synced);
+        let _player = house.start("play.log", &["play", "desktop", "--to", "own"]);
+        eventually("the device is there", || has_sink(&server, "antiphon"));
+        server.pactl(&["set-default-sink", "antiphon"]).unwrap();
+        eventually("it is said", || house.said("own.log").contains("heard again and again"));
+        eventually("the speaker is back", || house.said("own.log").contains("is back, on out"));
+        eventually("the speaker is in time again", is_synced);
+        let file = house.path("tones.wav");
+        write_tones(&file, 60);
+        let _program = server.play(&file, "antiphon");
+        eventually("what programs play is heard", || records(&server, &house, "heard.raw", 500).0 > 2);
+        let said = house.run(&["speaker", "--name", "late", "--output", "pulse:"]);
+        let said = String::from_utf8(said.stderr).unwrap();
+        assert!(
+            said.contains("leads to the device \"Antiphon\"") && said.contains("antiphon outputs"),
+            "{said}"
+        );
+    });
+}
+
+#[test]
+fn a_source_that_hears_what_it_would_be_played_on_is_refused_with_the_inputs_that_there_are() {
+    let Some(server) = SoundServer::pulseaudio() else { return };
+    server.load(OUT);
+    server.load("module-remap-sink sink_name=filter master=out");
+    server.load("module-null-sink sink_name=other");
+    server.load("module-null-source source_name=line");
+    server.load("module-remap-source source_name=filtered master=out.monitor");
+    for default in [["set-default-sink", "out"], ["set-default-source", "out.monitor"]] {
+        server.pactl(&default).unwrap();
+    }
+    let mut house = House::empty();
+    house.set_sound_server(&server.socket());
+    for (source, onto) in [
+        ("pulse:out.monitor", LEFT),
+        ("pulse:", "pulse:"),
+        ("pulse:", "alsa:default"),
+        ("pulse:filtered", "pulse:out"),
+        ("pulse:out.monitor", "pulse:filter#right"),
+    ] {
+        let run = house.run(&["play", source, "--to", "pulse:other", "--left", onto]);
+        let said = String::from_utf8(run.stderr).unwrap();
+        assert_eq!(run.status.code(), Some(2), "{source} on {onto}: {said}");
+        assert!(said.contains("hears what out plays") && said.contains("pulse:line"), "{said}");
+    }
+}
