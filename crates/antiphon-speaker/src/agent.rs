@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
-use antiphon_audio::sink::{Running, SinkError, SinkEvent};
+use antiphon_audio::sink::{Changes, Running, SinkError, SinkEvent};
 use antiphon_audio::uri::OutputUri;
 use antiphon_base::{Frames, Local, Role, Span, Timestamp};
 use antiphon_engine::{EngineEvent, SpeakerEngine, SpeakerEngineConfig};
