@@ -1,6 +1,7 @@
 //! Who shall play: `--left`, `--right` and `--to` as one list.
 
 use antiphon_api::SourceTarget;
+use antiphon_audio::uri::ParseOutputError;
 use antiphon_base::Role;
 
 use crate::args::AudienceArgs;
@@ -44,6 +45,11 @@ fn target(text: &str) -> Result<SourceTarget, Failure> {
     }
     match text.rsplit_once(':') {
         None => Ok(whole(text)),
+        // `usb:1`: no role begins like this, so an output is meant, of a kind that there is not.
+        Some((_, role)) if !role.starts_with(char::is_alphabetic) => Err(Failure::new(
+            Exit::NotFound,
+            ParseOutputError::Scheme(text.chars().take(60).collect()).to_string(),
+        )),
         Some((name, role)) => {
             let role = role
                 .parse::<Role>()
@@ -104,6 +110,12 @@ mod tests {
         let failure = planned("--left a --right a").unwrap_err();
         assert_eq!(failure.exit, Exit::Usage);
         assert!(failure.message.contains("\"a\" is named twice"), "{failure}");
+    }
+
+    #[test]
+    fn an_output_of_no_known_kind_is_not_taken_for_a_speaker_with_a_role() {
+        let failure = planned("--to usb:1").unwrap_err();
+        assert!(failure.exit == Exit::NotFound && failure.message.contains("pulse:SINK"), "{failure}");
     }
 
     #[test]
