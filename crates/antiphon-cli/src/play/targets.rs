@@ -1,6 +1,7 @@
 //! Who shall play: `--left`, `--right` and `--to` as one list.
 
 use antiphon_api::SourceTarget;
+use antiphon_audio::uri::ParseOutputError;
 use antiphon_base::{ParseRoleError, Role};
 
 use crate::args::AudienceArgs;
@@ -18,6 +19,7 @@ pub fn plan(args: &AudienceArgs) -> Result<Vec<SourceTarget>, Failure> {
     let mut targets = fixed(&args.left, Role::Left);
     targets.extend(fixed(&args.right, Role::Right));
     for text in &args.to {
+        of_a_known_kind(text)?;
         let refused = |why| Failure::new(Exit::Usage, format!("--to {text}: {why}"));
         targets.push(target(text).map_err(refused)?);
     }
@@ -31,6 +33,17 @@ pub fn plan(args: &AudienceArgs) -> Result<Vec<SourceTarget>, Failure> {
         }
     }
     Ok(targets)
+}
+
+/// `usb:1`: no role begins like this, so an output is meant, of a kind that there is not.
+fn of_a_known_kind(text: &str) -> Result<(), Failure> {
+    match text.rsplit_once(':') {
+        Some((_, role)) if !is_output(text) && !role.starts_with(char::is_alphabetic) => {
+            let why = ParseOutputError::Scheme(text.chars().take(60).collect());
+            Err(Failure::new(Exit::NotFound, why.to_string()))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// NAME, NAME:ROLE, or an output with or without a role.
@@ -107,6 +120,12 @@ mod tests {
         let failure = planned("--left a --right a").unwrap_err();
         assert_eq!(failure.exit, Exit::Usage);
         assert!(failure.message.contains("\"a\" is named twice"), "{failure}");
+    }
+
+    #[test]
+    fn an_output_of_no_known_kind_is_not_taken_for_a_speaker_with_a_role() {
+        let failure = planned("--to usb:1").unwrap_err();
+        assert!(failure.exit == Exit::NotFound && failure.message.contains("pulse:SINK"), "{failure}");
     }
 
     #[test]

@@ -134,6 +134,10 @@ fn two_sinks_play_each_its_own_channel_together_and_one_that_was_away_comes_back
 
         server.pactl(&["unload-module", &b]).unwrap();
         eventually("it is known to be away", || !is_synced(&house, "pulse:B"));
+        eventually("nobody calls it playing", || {
+            let report = house.status_of("pulse:B").and_then(|speaker| speaker.report);
+            report.is_some_and(|report| report.state == "failed" && report.phase_error_us == 0.0)
+        });
         server.load(B);
         comes_in_time(&house, "pulse:B");
         eventually("they are together again", || are_together(&server, &house, "house.monitor", FOUR, 2));
