@@ -8,8 +8,12 @@ use utoipa::ToSchema;
 
 use crate::error::{ErrorBody, ErrorCode};
 
-/// Name of the cookie that a browser logs in by.
+/// Name of the cookie that a browser logs in by over plain HTTP.
 pub const ACCESS_COOKIE: &str = "antiphon_access";
+
+/// Over HTTPS. Cookies know no ports and no schemes: one of the other name would be sent in clear too, to the page over
+/// plain HTTP. Browsers hold one of this prefix to be `Secure` and this host's.
+pub const SECURE_ACCESS_COOKIE: &str = "__Host-antiphon_access";
 
 /// What somebody may do, the least first.
 #[derive(

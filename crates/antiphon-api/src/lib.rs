@@ -63,7 +63,7 @@ mod source_link;
 
 pub use access::{
     ACCESS_COOKIE, AccessCodeReply, AccessCodeRequest, AccessEntry, AccessList, AccessRole, HttpsDoor,
-    LoginRequest, Me, ParseAccessRoleError,
+    LoginRequest, Me, ParseAccessRoleError, SECURE_ACCESS_COOKIE,
 };
 pub use address::{DEFAULT_PORT, HubAddress, ParseHubAddressError};
 pub use antiphon_proto::session::{LinkState, LinkStats};

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use antiphon_api::session::{decode_hub, encode_speaker};
 use antiphon_api::{
-    BrowserReply, BrowserRequest, Client, JoinCodeRequest, JoinRefusal, LocalRequest, SourceCommand,
-    SourceLink, SourcePace, SpeakerPatch, SpeakerStatus, json, local,
+    AccessRole, BrowserReply, BrowserRequest, Client, JoinCodeRequest, JoinRefusal, LocalRequest,
+    SourceCommand, SourceLink, SourcePace, SpeakerPatch, SpeakerStatus, json, local,
 };
 use antiphon_base::{Role, SessionId, Span, Timestamp};
 use antiphon_hub::{HubDaemon, HubHandle, HubOptions};
@@ -511,11 +511,61 @@ fn encrypted(house: &House) -> (Box<dyn Stream>, SocketAddr) {
     (Box::new(rustls::StreamOwned::new(session, stream)), at)
 }
 
-#[test]
-fn a_browser_over_https_is_sealed_and_its_page_is_of_the_encrypted_hub_alone() {
+/// A hub that has an encrypted entrance too.
+fn with_https() -> House {
     let dir = tempfile::tempdir().unwrap();
     let options = HubOptions { https: Some(0), ..options(dir.path(), "127.0.0.1:0".parse().unwrap()) };
-    let house = House { hub: HubDaemon::start(options).unwrap(), dir };
+    House { hub: HubDaemon::start(options).unwrap(), dir }
+}
+
+/// What is answered, up to the end of the connection.
+fn asked(mut stream: Box<dyn Stream>, request: &str) -> String {
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    // A connection that ends without a word of TLS is an error, and has brought all there was.
+    let _ = stream.read_to_end(&mut answer);
+    String::from_utf8(answer).unwrap()
+}
+
+/// The cookies that a code which is typed at `at` gives.
+fn logged_in(house: &House, (stream, at): (Box<dyn Stream>, SocketAddr)) -> Vec<String> {
+    let code = house.client().offer_access(AccessRole::Control).unwrap().code;
+    let body = format!(r#"{{"code":"{code}","name":"phone"}}"#);
+    let head = format!("POST /api/v1/login HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\n");
+    let answer = asked(stream, &format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()));
+    assert!(answer.starts_with("HTTP/1.1 204"), "{answer}");
+    answer.lines().filter_map(|line| line.strip_prefix("set-cookie: ")).map(str::to_owned).collect()
+}
+
+#[test]
+fn a_code_that_is_typed_over_https_gives_a_token_that_never_goes_out_in_clear() {
+    let house = with_https();
+    let in_clear = || -> (Box<dyn Stream>, SocketAddr) {
+        (Box::new(TcpStream::connect(house.hub.addr()).unwrap()), house.hub.addr())
+    };
+    let plain = logged_in(&house, in_clear());
+    assert!(plain.len() == 1 && plain[0].starts_with("antiphon_access="), "{plain:?}");
+    assert!(!plain[0].contains("Secure"), "{plain:?}");
+    let sealed = logged_in(&house, encrypted(&house));
+    assert!(
+        sealed[0].starts_with("__Host-antiphon_access=") && sealed[0].contains("; Secure; "),
+        "{sealed:?}"
+    );
+    assert!(sealed[1].starts_with("antiphon_access=; ") && sealed[1].ends_with("Max-Age=0"), "{sealed:?}");
+    for (stream, cookie) in
+        [(in_clear(), &plain[0]), (encrypted(&house), &sealed[0]), (encrypted(&house), &plain[0])]
+    {
+        let (cookie, at) = (cookie.split(';').next().unwrap(), stream.1);
+        // By way of a proxy: from this machine itself no token would be needed.
+        let head = format!("GET /api/v1/status HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\nVia: x\r\n");
+        let answer = asked(stream.0, &format!("{head}Cookie: {cookie}\r\n\r\n"));
+        assert!(answer.starts_with("HTTP/1.1 200"), "{cookie}: {answer}");
+    }
+}
+
+#[test]
+fn a_browser_over_https_is_sealed_and_its_page_is_of_the_encrypted_hub_alone() {
+    let house = with_https();
     let (stream, at) = encrypted(&house);
     let made = house.client().make_join_code(&JoinCodeRequest { valid_s: 60, address: None }).unwrap();
     assert_eq!(made.https_url.unwrap(), format!("https://{at}/j#{}", made.code));

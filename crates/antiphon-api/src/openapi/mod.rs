@@ -19,7 +19,7 @@ use utoipa::openapi::{ContentBuilder, ObjectBuilder, OpenApi, Paths, Ref, Requir
 use operations::NAMED;
 pub use operations::{Body, OPERATIONS, Operation, Takes};
 
-use crate::access::{ACCESS_COOKIE, AccessRole};
+use crate::access::{ACCESS_COOKIE, AccessRole, SECURE_ACCESS_COOKIE};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(components(schemas(
@@ -89,7 +89,9 @@ fn build() -> OpenApi {
         document.paths.add_path_operation(operation.path, vec![method(operation)], describe(operation));
     }
     if let Some(components) = &mut document.components {
-        let cookie = SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new(ACCESS_COOKIE)));
+        let encrypted = format!("Over HTTPS its name is `{SECURE_ACCESS_COOKIE}`.");
+        let cookie = ApiKeyValue::with_description(ACCESS_COOKIE, encrypted.as_str());
+        let cookie = SecurityScheme::ApiKey(ApiKey::Cookie(cookie));
         let bearer = SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build());
         components.add_security_scheme("cookie", cookie);
         components.add_security_scheme("bearer", bearer);

@@ -9,7 +9,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use antiphon_api::{
     ACCESS_COOKIE, AccessCodeReply, AccessCodeRequest, AccessEntry, AccessList, AccessRole, ErrorBody,
-    ErrorCode, HttpsDoor, LoginRequest, Me, json,
+    ErrorCode, HttpsDoor, LoginRequest, Me, SECURE_ACCESS_COOKIE, json,
 };
 use antiphon_base::{Hub, Timestamp};
 use antiphon_net::{Clock, Warp};
@@ -18,13 +18,13 @@ use antiphon_proto::session::pairing::{Attempt, PairingCode, typed_code};
 use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{AppendHeaders, IntoResponse, Response};
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 
 use super::guard::Grant;
-use super::server::Peer;
+use super::server::{Encrypted, Peer};
 use super::tries::Tries;
 use super::{Json, Refused, Shared, SharedState};
 use crate::options::HubError;
@@ -119,6 +119,7 @@ pub fn new_code(shared: &Shared, role: AccessRole) -> Result<(String, u64), Erro
 pub async fn login(
     State(shared): SharedState,
     Extension(Peer(peer)): Extension<Peer>,
+    Extension(encrypted): Extension<Encrypted>,
     Extension(grant): Extension<Grant>,
     body: Bytes,
 ) -> Result<Response, Refused> {
@@ -150,18 +151,19 @@ pub async fn login(
     if let Some(before) = grant.id {
         throw_out(&shared, before).await?;
     }
-    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie(&token, COOKIE_LIFE_S)?)]).into_response())
+    Ok((StatusCode::NO_CONTENT, cookies(&token, COOKIE_LIFE_S, encrypted)?).into_response())
 }
 
 /// `POST /api/v1/logout`
 pub async fn logout(
     State(shared): SharedState,
+    Extension(encrypted): Extension<Encrypted>,
     Extension(grant): Extension<Grant>,
 ) -> Result<Response, Refused> {
     if let Some(id) = grant.id {
         throw_out(&shared, id).await?;
     }
-    Ok((StatusCode::NO_CONTENT, [(header::SET_COOKIE, cookie("", 0)?)]).into_response())
+    Ok((StatusCode::NO_CONTENT, cookies("", 0, encrypted)?).into_response())
 }
 
 /// `GET /api/v1/access`
@@ -231,15 +233,31 @@ pub fn token(headers: &HeaderMap) -> Option<(&str, bool)> {
     if let Some((_, token)) = bearer.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")) {
         return Some((token.trim(), true));
     }
-    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut pairs =
-        cookies.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(name, _)| *name == ACCESS_COOKIE).map(|(_, token)| (token, false))
+    let named = |wanted: &str| cookies_of(headers).find(|(name, _)| *name == wanted);
+    let kept = named(SECURE_ACCESS_COOKIE).or_else(|| named(ACCESS_COOKIE));
+    kept.map(|(_, token)| (token, false))
 }
 
-fn cookie(token: &str, life_s: u32) -> Result<HeaderValue, ErrorBody> {
-    let text = format!("{ACCESS_COOKIE}={token}; HttpOnly; SameSite=Strict; Path=/; Max-Age={life_s}");
-    HeaderValue::from_str(&text).map_err(internal)
+fn cookies_of(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
+    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    cookies.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.trim().split_once('='))
+}
+
+type Cookies = AppendHeaders<Vec<(HeaderName, HeaderValue)>>;
+
+/// What a browser is to keep. A token that came encrypted is kept so that it never goes out in clear, and what was kept otherwise
+/// goes: whoever logs in anew has one token.
+fn cookies(token: &str, life_s: u32, encrypted: Encrypted) -> Result<Cookies, ErrorBody> {
+    let kept = |name: &str, token: &str, life_s: u32, secure: &str| {
+        let text = format!("{name}={token}; {secure}HttpOnly; SameSite=Strict; Path=/; Max-Age={life_s}");
+        HeaderValue::from_str(&text).map(|value| (header::SET_COOKIE, value)).map_err(internal)
+    };
+    Ok(AppendHeaders(match encrypted {
+        Encrypted(true) => {
+            vec![kept(SECURE_ACCESS_COOKIE, token, life_s, "Secure; ")?, kept(ACCESS_COOKIE, "", 0, "")?]
+        }
+        Encrypted(false) => vec![kept(ACCESS_COOKIE, token, life_s, "")?],
+    }))
 }
 
 fn sha256(token: &str) -> String {
@@ -293,6 +311,8 @@ mod tests {
         let cookies = headers(header::COOKIE, "theme=dark; antiphon_access=abc;x=y");
         assert_eq!(token(&cookies), Some(("abc", false)));
         assert_eq!(token(&headers(header::COOKIE, "xantiphon_access=abc")), None);
+        let both = headers(header::COOKIE, "antiphon_access=old; __Host-antiphon_access=abc");
+        assert_eq!(token(&both), Some(("abc", false)), "the one that was never sent in clear");
         assert_eq!(token(&HeaderMap::new()), None);
     }
 
