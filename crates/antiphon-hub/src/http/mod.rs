@@ -31,6 +31,8 @@ mod pages;
 
 mod groups;
 
+mod names;
+
 mod services;
 
 mod metrics;

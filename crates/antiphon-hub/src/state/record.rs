@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 use super::{Calibration, Calibrations, MAX_REMEMBERED, NewCalibration, Settings};
 
 /// The layout that this program writes. It also reads version 1, which had no calibrations, 2, whose
-/// calibrations knew no links, and 3, which knew no groups, let in speakers only, and had no end mark.
-const VERSION: u32 = 4;
+/// calibrations knew no links, 3, which knew no groups, let in speakers only, and had no end mark, and 4, in which
+/// speakers were called as they called themselves.
+const VERSION: u32 = 5;
 
 /// The first version that ends with [`END`].
 const ENDS_SINCE: u32 = 4;
@@ -32,6 +33,8 @@ pub struct Record {
     pub access: Vec<Access>,
     /// By name.
     pub groups: BTreeMap<String, Group>,
+    /// What speakers are called here, by identity; the others are called as they call themselves.
+    pub names: BTreeMap<SpeakerId, String>,
 }
 
 /// A browser or machine that was let in.
@@ -81,6 +84,15 @@ struct Text {
     access: Vec<Access>,
     #[serde(default)]
     group: Vec<Group>,
+    #[serde(default)]
+    named: Vec<NamedText>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NamedText {
+    id: String,
+    name: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -126,6 +138,22 @@ impl Record {
         }
     }
 
+    /// Calls a speaker `new`, also in what is kept under the name `old`.
+    pub fn rename(&mut self, id: SpeakerId, old: &str, new: &str) {
+        if self.names.len() >= MAX_REMEMBERED && !self.names.contains_key(&id) {
+            self.names.pop_first();
+        }
+        self.names.insert(id, new.to_owned());
+        if let Some((name, _)) = self.settings.get_mut(&id) {
+            new.clone_into(name);
+        }
+        if let Some(calibrations) = self.calibrations.get_mut(&id) {
+            new.clone_into(&mut calibrations.name);
+        }
+        let members = self.groups.values_mut().flat_map(|group| &mut group.members);
+        members.filter(|member| member.speaker == old).for_each(|member| new.clone_into(&mut member.speaker));
+    }
+
     /// Reads a record.
     pub fn parse(text: &str) -> Result<Self, RecordError> {
         let whole = text.trim_end().ends_with(END);
@@ -148,7 +176,11 @@ impl Record {
                 .extend(Calibrations::from_chain(speaker.name, speaker.calibration).map(|kept| (id, kept)));
         }
         let groups = text.group.into_iter().map(|group| (group.name.clone(), group)).collect();
-        Ok(Self { pairings: text.paired, settings, calibrations, access: text.access, groups })
+        let named = |named: NamedText| {
+            parse_id(&named.id).map(|id| (id, named.name)).ok_or(RecordError::Identity(named.id))
+        };
+        let names = text.named.into_iter().map(named).collect::<Result<_, _>>()?;
+        Ok(Self { pairings: text.paired, settings, calibrations, access: text.access, groups, names })
     }
 
     /// The record as text.
@@ -172,6 +204,11 @@ impl Record {
             calibrated,
             access: self.access.clone(),
             group: self.groups.values().cloned().collect(),
+            named: self
+                .names
+                .iter()
+                .map(|(id, name)| NamedText { id: id.to_string(), name: name.clone() })
+                .collect(),
         };
         // Strings, numbers and tables of them only: TOML has a form for each.
         let text = toml::to_string(&text).expect("a record always has a text");
@@ -216,6 +253,7 @@ mod tests {
                 token_sha256: "ab".repeat(32),
             }],
             groups: [("den".to_owned(), den())].into(),
+            names: [(SpeakerId([8; 16]), "shelf".to_owned())].into(),
         }
     }
 
@@ -243,11 +281,10 @@ mod tests {
 
     #[test]
     fn a_file_of_before_calibrations_is_read() {
-        let old = record().to_text().replace("version = 4", "version = 1");
+        let old = record().to_text().replace("version = 5", "version = 1");
         let old = &old[..old.find("[[calibrated]]").unwrap()];
         let read = Record::parse(old).unwrap();
-        let since =
-            Record { calibrations: BTreeMap::new(), access: vec![], groups: BTreeMap::new(), ..record() };
+        let since = Record { pairings: record().pairings, settings: record().settings, ..Record::default() };
         assert_eq!(read, since);
         assert!(Record::parse("version = 0").is_err());
     }
@@ -257,7 +294,7 @@ mod tests {
         let text = record().to_text().replace("gain_db = -6.5", "gain_db = loud");
         let said = Record::parse(&text).unwrap_err().to_string();
         assert!(said.contains("line"), "{said}");
-        assert!(Record::parse("version = 5").unwrap_err().to_string().contains("version 5"));
+        assert!(Record::parse("version = 6").unwrap_err().to_string().contains("version 6"));
     }
 
     #[test]
