@@ -6,7 +6,7 @@
 #   make rig      two Bluetooth speakers without radio: a real BlueZ, speakers that are programs  (ARGS=--list)
 #   make rig-alsa  two channels of one sound card, and two cards, in a kernel that has them  (ARGS=--short)
 #   make rig-short  a few of its scenarios, in their short form
-#   make test-web  the page and the browser speaker: engine, types, the committed build, a real Chromium
+#   make test-web  the page, the browser speaker and the API: engine, types, the committed build, a real Chromium
 #   make test-engines  the browser speaker in Firefox and in WebKit, which it installs
 #   make bench-browser  two Chromiums as speakers on two sinks of one sound server  (ARGS="--seconds 30")
 #   make bench-peers  Antiphon and Snapcast on two sinks of one sound server, both columns  (ARGS="--starts 2")
@@ -39,7 +39,8 @@ test: setup
 	$(MAKE) --no-print-directory cross-check
 	$(MAKE) --no-print-directory test-web
 
-# The engine's tests in a simulated world; types; web/dist is what its sources build; then a real Chromium and a real hub.
+# The engine's tests in a simulated world; types; web/dist is what its sources build; then a real Chromium and a real hub;
+# every page looked at in short (`npm run look` sees all sizes and states), and the hub asked what its description allows.
 # What builds the page needs a newer Node.js than Debian 12 has: there the tests of the page alone are not shown.
 test-web: setup
 	@scripts/setup.sh web
@@ -51,6 +52,8 @@ test-page:
 	$(BUILT)
 	node web/tests/e2e/e2e.mjs --antiphon "$(DEBUG)/antiphon"
 	node web/tests/e2e/house.mjs --antiphon "$(DEBUG)/antiphon"
+	cd web && npm run --silent look -- --short
+	EXAMPLES=1 SEED=1 scripts/check_api.sh "$(DEBUG)/antiphon"
 
 test-engines: setup
 	@scripts/setup.sh web

@@ -48,6 +48,7 @@ if [ "${1:-}" = web ]; then
     command -v node >/dev/null || missing+=(nodejs)
     command -v npm >/dev/null || missing+=(npm)
     command -v chromium >/dev/null || missing+=(chromium)
+    python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
     command -v pulseaudio >/dev/null || missing+=(pulseaudio)
     command -v parec >/dev/null || missing+=(pulseaudio-utils)
 fi

@@ -5,6 +5,7 @@
 // Then the microphone's way through the page, in listen.mjs.
 //
 //   node tests/page.mjs [URL of a hub]        without one: against tests/fake-hub.mjs, also with 1 and 30 speakers
+//   node tests/page.mjs --short               each page once narrow and light and once wide and dark; no microphone
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { chromium } from "playwright-core";
@@ -60,7 +61,17 @@ async function still(page, fault) {
   if (refused.length > 0) fault(`a listener can touch: ${refused.join(", ")}`);
 }
 
-if (process.argv[2]) {
+const LISTENER = { widths: [390], schemes: ["light"], pages: ["now", "speakers", "music", "music/queue", "music/radio", "music/upload", "settings"], expected: /403/, also: still };
+
+if (process.argv[2] === "--short") {
+  const hub = await start(0, {});
+  await look("narrow", hub.url, { widths: [320], schemes: ["light"] });
+  await look("wide", hub.url, { widths: [1280], schemes: ["dark"] });
+  await hub.stop();
+  const listener = await start(0, { role: "listen" });
+  await look("listener", listener.url, LISTENER);
+  await listener.stop();
+} else if (process.argv[2]) {
   await look("hub", process.argv[2]);
 } else {
   const hubs = [
@@ -70,7 +81,7 @@ if (process.argv[2]) {
     ["none", { speakers: 0, state: "idle" }, { widths: [390], schemes: ["dark"], pages: ["now", "speakers", "calibrate"] }],
     ["old", { without: ["me", "queue", "jobs", "library", "signals", "groups", "access", "join-codes", "check", "catalog", "events"] }, { widths: [390], schemes: ["light"], expected: /404/ }],
     ["stranger", { role: "none" }, { widths: [320, 390], schemes: ["light"], pages: ["now"] }],
-    ["listener", { role: "listen" }, { widths: [390], schemes: ["light"], pages: ["now", "speakers", "music", "music/queue", "music/radio", "music/upload", "settings"], expected: /403/, also: still }],
+    ["listener", { role: "listen" }, LISTENER],
   ];
   for (const [name, options, how] of hubs) {
     const hub = await start(0, options);

@@ -49,9 +49,13 @@ pub enum SeekTo {
 }
 
 /// Body of `PATCH /api/v1/speakers/{name}`: what is absent stays as it is.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SpeakerPatch {
+    /// What it is called from now on, whatever it calls itself: 1 to 63 bytes, no control characters, no space at either
+    /// end, and no other speaker's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// What it plays of the programme.
     #[serde(default, with = "text::option", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]

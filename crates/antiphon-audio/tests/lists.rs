@@ -198,7 +198,7 @@ fn sine_at(from: u32, frames: u32) -> Vec<f32> {
 }
 
 fn place(number: i64, at: Span) -> Place {
-    Place { number, backwards: false, at, first: Frames(0) }
+    Place { number, tag: 0, backwards: false, at, first: Frames(0) }
 }
 
 #[test]
@@ -308,8 +308,8 @@ impl Feed for Fed {
         files.get(tag as usize + 1).map(|path| (tag + 1, items(std::slice::from_ref(path)).remove(0)))
     }
 
-    fn rest(&self, tag: u64) -> usize {
-        self.files.lock().unwrap().len() - 1 - tag as usize
+    fn turn(&self, tag: u64) -> (usize, usize) {
+        (tag as usize + 1, self.files.lock().unwrap().len())
     }
 }
 
@@ -324,7 +324,7 @@ fn a_list_that_is_fed_is_the_same_sound_and_takes_what_was_put_in_while_it_playe
     let fed =
         Fed { files: std::sync::Arc::new(std::sync::Mutex::new(vec![path("a"), path("gone"), path("c")])) };
     let first = (0, items(&[path("a")]).remove(0));
-    let mut list = List::open_fed(first, 5, Box::new(fed.clone())).unwrap();
+    let mut list = List::open_fed(first, Box::new(fed.clone())).unwrap();
     let (mut samples, mut tracks, _) = read_list(&mut list, 10_000);
     // Before it is its turn, the second is another one, and one that cannot be played stands between.
     *fed.files.lock().unwrap() = vec![path("a"), path("b"), path("gone"), path("d")];
@@ -334,15 +334,47 @@ fn a_list_that_is_fed_is_the_same_sound_and_takes_what_was_put_in_while_it_playe
     assert_eq!(samples.len(), expected.len());
     assert!(residual_db(&samples, &expected) < -200.0);
     let told: Vec<_> = tracks.iter().map(|track| (track.number, track.of, track.tag)).collect();
-    assert_eq!(told, [(5, 7, 0), (6, 8, 1), (8, 8, 3)]);
+    assert_eq!(told, [(1, 3, 0), (2, 4, 1), (4, 4, 3)]);
     assert!(troubles.len() == 1 && troubles[0].contains("gone"), "{troubles:?}");
     // Back into the second, what follows is asked for anew.
     *fed.files.lock().unwrap() = vec![path("a"), path("b"), path("c")];
-    let place = Place { number: 6, backwards: false, at: Span::from_ms(100), first: Frames(0) };
+    let place = Place { tag: 1, ..place(99, Span::from_ms(100)) };
     let (track, position) = list.go(&place).unwrap();
-    assert_eq!((track.number, track.tag, position), (6, 1, Frames(4_800)));
+    assert_eq!((track.number, track.tag, position), (2, 1, Frames(4_800)));
     let (_, tracks, _) = read_list(&mut list, usize::MAX / 4);
-    assert_eq!(tracks.iter().map(|track| (track.number, track.tag)).collect::<Vec<_>>(), [(7, 2)]);
+    assert_eq!(tracks.iter().map(|track| (track.number, track.tag)).collect::<Vec<_>>(), [(3, 2)]);
+}
+
+/// Three files, over and over.
+#[derive(Debug)]
+struct Round(Vec<PathBuf>);
+
+impl Feed for Round {
+    fn after(&mut self, tag: u64) -> Option<(u64, ListItem)> {
+        let next = (tag as usize + 1) % self.0.len();
+        Some((next as u64, items(std::slice::from_ref(&self.0[next])).remove(0)))
+    }
+
+    fn turn(&self, tag: u64) -> (usize, usize) {
+        (tag as usize + 1, self.0.len())
+    }
+}
+
+#[test]
+fn in_a_queue_that_goes_round_each_file_has_its_turn_and_not_one_more_every_round() {
+    let dir = tempfile::tempdir().unwrap();
+    let files = ["a", "b", "c"].map(|name| dir.path().join(name));
+    files.iter().for_each(|path| write_sine(path, 44_100, (0, 4_410)));
+    let first = (0, items(&files[..1]).remove(0));
+    let mut list = List::open_fed(first, Box::new(Round(files.into()))).unwrap();
+    let mut told = Vec::new();
+    let mut out = Vec::new();
+    while told.len() < 7 {
+        if let Reading::Track(track) = list.read(1_000, &mut out) {
+            told.push((track.number, track.of));
+        }
+    }
+    assert_eq!(told, [(1, 3), (2, 3), (3, 3), (1, 3), (2, 3), (3, 3), (1, 3)]);
 }
 
 #[test]

@@ -74,6 +74,9 @@ pub enum Verb {
     /// Set which part of the programme a speaker plays: left, right, both, mono, ch1 to ch32
     Role(RoleArgs),
 
+    /// Call a speaker otherwise; the hub keeps the name
+    Rename(RenameArgs),
+
     /// Set how a speaker's audio is encoded: l16, l24, flac, opus
     Codec(CodecArgs),
 
@@ -359,6 +362,20 @@ pub struct RoleArgs {
     /// Its part of the programme
     #[arg(value_name = "ROLE")]
     pub role: Role,
+    /// Where to ask
+    #[command(flatten)]
+    pub at: HubOnlyArgs,
+}
+
+/// `antiphon rename`
+#[derive(Debug, clap::Args)]
+pub struct RenameArgs {
+    /// The speaker
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// What it is called from now on
+    #[arg(value_name = "NEW-NAME")]
+    pub new: String,
     /// Where to ask
     #[command(flatten)]
     pub at: HubOnlyArgs,

@@ -107,6 +107,7 @@ fn work(verb: Verb) -> Result<Exit, Failure> {
         Verb::Volume(args) => settings::volume(&args),
         Verb::Delay(args) => settings::delay(&args),
         Verb::Role(args) => settings::role(&args),
+        Verb::Rename(args) => settings::rename(&args),
         Verb::Codec(args) => settings::codec(&args),
         Verb::Latency(args) => settings::latency(&args),
         Verb::Queue(args) => queue::run(&args),

@@ -2,7 +2,9 @@
 
 use antiphon_api::{SpeakerPatch, SpeakerStatus, TransportAction, TransportRequest};
 
-use crate::args::{CodecArgs, CtlAction, CtlArgs, DelayArgs, HubOnlyArgs, LatencyArgs, RoleArgs, VolumeArgs};
+use crate::args::{
+    CodecArgs, CtlAction, CtlArgs, DelayArgs, HubOnlyArgs, LatencyArgs, RenameArgs, RoleArgs, VolumeArgs,
+};
 use crate::exit::{Exit, Failure};
 use crate::plan::Volume;
 use crate::{find, names, terminal};
@@ -27,6 +29,11 @@ pub fn delay(args: &DelayArgs) -> Result<Exit, Failure> {
 /// Sets a role.
 pub fn role(args: &RoleArgs) -> Result<Exit, Failure> {
     set(&args.at, &args.name, &SpeakerPatch { role: Some(args.role), ..SpeakerPatch::default() })
+}
+
+/// Calls a speaker otherwise.
+pub fn rename(args: &RenameArgs) -> Result<Exit, Failure> {
+    set(&args.at, &args.name, &SpeakerPatch { name: Some(args.new.clone()), ..SpeakerPatch::default() })
 }
 
 /// Sets a codec.

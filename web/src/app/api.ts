@@ -112,6 +112,8 @@ export interface CalibrationStatus {
 }
 
 export interface SpeakerPatch {
+  /** What it is called from now on. */
+  name?: string;
   role?: string;
   gain_db?: number;
   muted?: boolean;

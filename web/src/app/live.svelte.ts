@@ -231,13 +231,26 @@ class Live {
     this.#sending.delete(name);
   }
 
+  /** Calls a speaker otherwise; why not, in a sentence, or nothing. */
+  async rename(name: string, wanted: string): Promise<string | null> {
+    try {
+      await this.#change(name, { name: wanted });
+      return null;
+    } catch (error) {
+      return sentenceOf(error);
+    }
+  }
+
+  async #change(name: string, patch: SpeakerPatch): Promise<void> {
+    const speaker = await send<SpeakerStatus>("PATCH", `speakers/${encodeURIComponent(name)}`, patch);
+    if (!this.status || !speaker) return;
+    const speakers = this.status.speakers.map((old) => (old.id === speaker.id ? speaker : old));
+    this.status = { ...this.status, speakers };
+  }
+
   async #patch(name: string, patch: SpeakerPatch): Promise<boolean> {
     try {
-      const speaker = await send<SpeakerStatus>("PATCH", `speakers/${encodeURIComponent(name)}`, patch);
-      if (this.status && speaker) {
-        const speakers = this.status.speakers.map((old) => (old.id === speaker.id ? speaker : old));
-        this.status = { ...this.status, speakers };
-      }
+      await this.#change(name, patch);
       this.pending = answered(this.pending, name, patch);
       return true;
     } catch (error) {

@@ -31,6 +31,7 @@ try {
   const page = await lab.page(`${hub.origin}/`, "A");
   const picture = (name) => given.screenshots && page.screenshot({ path: join(given.screenshots, `${name}.png`), fullPage: true });
   await aSecondDeviceJoins(page, picture);
+  await aSpeakerIsRenamed(page, picture);
   await aFileIsPlayed(page, picture);
   const recording = recorded();
   await aRecordingCalibrates(page, recording, picture);
@@ -60,6 +61,25 @@ async function aSecondDeviceJoins(page, picture) {
   await lab.until("both speakers", async () => (await roles()).join() === "left,right");
   await picture("speakers");
   passed("a second device joins by the page's link and is the right one");
+}
+
+/** And called as before again, by the program. */
+async function aSpeakerIsRenamed(page, picture) {
+  const names = async () => (await hub.ask("status")).speakers.map((speaker) => speaker.name).sort().join();
+  await page.goto(`${hub.origin}/#/speakers/phone`);
+  await press(page, "Rename phone");
+  await page.getByLabel("Name").fill("shelf");
+  await press(page, "Rename");
+  await page.getByRole("alert").filter({ hasText: "Another speaker is called" }).waitFor();
+  await page.getByLabel("Name").fill("Anna's phone");
+  await picture("rename");
+  await press(page, "Rename");
+  await page.getByRole("heading", { name: "Anna's phone" }).waitFor();
+  assert.equal(await names(), "Anna's phone,shelf");
+  page.problems = page.problems.filter((problem) => !problem.includes("409"));
+  await hub.tell("rename", "Anna's phone", "phone");
+  await lab.until("the old name", async () => (await names()) === "phone,shelf");
+  passed("a speaker is renamed on the page, not to another's name, and back by the program");
 }
 
 async function aFileIsPlayed(page, picture) {

@@ -90,7 +90,7 @@ fn build() -> OpenApi {
     }
     if let Some(components) = &mut document.components {
         let encrypted = format!("Over HTTPS its name is `{SECURE_ACCESS_COOKIE}`.");
-        let cookie = ApiKeyValue::with_description(ACCESS_COOKIE, encrypted);
+        let cookie = ApiKeyValue::with_description(ACCESS_COOKIE, encrypted.as_str());
         let cookie = SecurityScheme::ApiKey(ApiKey::Cookie(cookie));
         let bearer = SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build());
         components.add_security_scheme("cookie", cookie);

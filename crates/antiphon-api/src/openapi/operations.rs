@@ -121,7 +121,7 @@ pub const OPERATIONS: &[Operation] = &[
     ask("GET", "/api/v1/openapi.json", Listen, None, Object, "This document"),
     ask("POST", "/api/v1/transport", Control, Some("TransportRequest"), Json("ProgrammeStatus"), "Pause, resume, stop, seek, next, previous"),
     ask("GET", "/api/v1/source", Control, None, WebSocket("A player's link: docs/playing.md"), "Play through the hub"),
-    ask("PATCH", "/api/v1/speakers/{name}", Control, Some("SpeakerPatch"), Json("SpeakerStatus"), "Set a speaker's role, volume, delay or codec"),
+    ask("PATCH", "/api/v1/speakers/{name}", Control, Some("SpeakerPatch"), Json("SpeakerStatus"), "Set a speaker's name, role, volume, delay or codec"),
     ask("PUT", "/api/v1/latency", Control, Some("LatencyRequest"), Json("LatencyRequest"), "Set the time from hub to loudspeaker"),
     ask("GET", "/api/v1/calibration", Listen, None, Json("CalibrationReply"), "The calibrations in force"),
     ask("PUT", "/api/v1/calibration", Control, Some("CalibrationRequest"), Json("CalibrationReply"), "Put calibrations in force, all or none"),

@@ -22,7 +22,7 @@ pub struct ListItem {
 /// A file of a list that has its turn.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Track {
-    /// Its place in the list, from 1.
+    /// Its place in the list, from 1; of a list with a [`Feed`], its turn at the moment that it was opened.
     pub number: usize,
     /// Length of the list.
     pub of: usize,
@@ -39,8 +39,8 @@ pub trait Feed: std::fmt::Debug + Send {
     /// What follows the file `tag`, with a tag of its own; nothing: the list ends.
     fn after(&mut self, tag: u64) -> Option<(u64, ListItem)>;
 
-    /// How many follow the file `tag`.
-    fn rest(&self, tag: u64) -> usize;
+    /// The turn of the file `tag`, from 1, and how many have one. Where things go round the same comes again.
+    fn turn(&self, tag: u64) -> (usize, usize);
 }
 
 /// Files of a [`Feed`] that are refused in a row before the list is taken to be at its end.
@@ -55,6 +55,8 @@ pub struct Place {
     /// The file, from 1. Before the first and behind the last a list that repeats goes round; else the
     /// former is the first and the latter the end.
     pub number: i64,
+    /// What a [`Feed`] calls the file: of a list with one this says which it is, since numbers change.
+    pub tag: u64,
     /// Where the file cannot be played: whether to look for one before it.
     pub backwards: bool,
     /// How far into the file.
@@ -90,8 +92,6 @@ pub struct List {
     entries: Vec<Entry>,
     /// Adds to the entries what has its turn.
     feed: Option<Box<dyn Feed>>,
-    /// Files before the first entry.
-    before: usize,
     repeat: bool,
     /// Files that were joined are one source.
     source: Source,
@@ -130,18 +130,14 @@ impl List {
         Ok(list)
     }
 
-    /// Opens `item`, which `feed` calls `tag`, as the file `number`; what follows it, `feed` says.
+    /// Opens `item`, which `feed` calls `tag`; what follows it, `feed` says.
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn open_fed(
-        (tag, item): (u64, ListItem),
-        number: usize,
-        feed: Box<dyn Feed>,
-    ) -> Result<Self, SourceError> {
+    pub fn open_fed((tag, item): (u64, ListItem), feed: Box<dyn Feed>) -> Result<Self, SourceError> {
         let source = open(&item.spec)?;
         let mut list = Self::of(vec![Entry::new(item, tag)], 0, source, VecDeque::new());
-        (list.feed, list.before) = (Some(feed), number.saturating_sub(1));
+        list.feed = Some(feed);
         list.begin(0);
         Ok(list)
     }
@@ -151,7 +147,6 @@ impl List {
         Self {
             entries,
             feed: None,
-            before: 0,
             repeat: false,
             source,
             origin: Frames(0),
@@ -206,7 +201,7 @@ impl List {
     /// Goes to `place`, or where that file cannot be played to the nearest that can; the file that it is,
     /// and the frame that comes next. `None` behind the last: the list is at its end.
     pub fn go(&mut self, place: &Place) -> Option<(Track, Frames)> {
-        let found = self.index_of(place.number).and_then(|index| self.turn_to(index, place));
+        let found = self.index_of(place).and_then(|index| self.turn_to(index, place));
         self.ended = found.is_none();
         let index = found?;
         (self.next, self.last, self.origin) = (None, index, place.first);
@@ -257,11 +252,11 @@ impl List {
     fn track(&self, index: usize, first: Frames) -> Track {
         let info = self.named(index, self.source.info().clone());
         let tag = self.entries[index].tag;
-        let of = match &self.feed {
-            Some(feed) => self.before + index + 1 + feed.rest(tag),
-            None => self.entries.len(),
+        let (number, of) = match &self.feed {
+            Some(feed) => feed.turn(tag),
+            None => (index + 1, self.entries.len()),
         };
-        Track { number: self.before + index + 1, of, first, info, tag }
+        Track { number, of, first, info, tag }
     }
 
     fn named(&self, index: usize, mut info: SourceInfo) -> SourceInfo {
@@ -342,9 +337,13 @@ impl List {
         None
     }
 
-    fn index_of(&self, number: i64) -> Option<usize> {
+    fn index_of(&self, place: &Place) -> Option<usize> {
+        if self.feed.is_some() {
+            // Of one that came again, the latest: what follows is the same.
+            return self.entries.iter().rposition(|entry| entry.tag == place.tag);
+        }
         let count = self.entries.len() as i64;
-        match number - 1 - self.before as i64 {
+        match place.number - 1 {
             index if self.repeat => usize::try_from(index.rem_euclid(count)).ok(),
             index if index >= count => None,
             index => usize::try_from(index.max(0)).ok(),

@@ -470,7 +470,7 @@ impl Stream {
 
 /// Lists.
 impl Stream {
-    fn begin_track(&mut self, track: Box<Track>) -> Result<(), Failure> {
+    fn begin_track(&mut self, mut track: Box<Track>) -> Result<(), Failure> {
         if self.tracks.last() == Some(&*track) {
             // Said already, when the list was begun.
             return Ok(());
@@ -479,6 +479,7 @@ impl Stream {
             self.turn = Some(track);
             return self.end();
         }
+        self.tracks.tell_apart(&mut track);
         self.link.track(&tracks::told(&track))?;
         self.tracks.begin(*track);
         Ok(())
@@ -534,11 +535,11 @@ impl Stream {
     }
 
     fn seek_in_list(&mut self, frame: Frames) -> Result<(), Failure> {
-        let (number, first, within) = match self.tracks.at(frame) {
-            Some((track, within)) => (track.number as i64, track.first, within),
-            None => (1, Frames(0), frame),
+        let (number, tag, first, within) = match self.tracks.at(frame) {
+            Some((track, within)) => (track.number as i64, track.tag, track.first, within),
+            None => (1, 0, Frames(0), frame),
         };
-        self.go(Place { number, backwards: false, at: SampleRate::MEDIA.span_of(within), first })
+        self.go(Place { number, tag, backwards: false, at: SampleRate::MEDIA.span_of(within), first })
     }
 
     fn skip(&mut self, from: u32, by: i32) -> Result<(), Failure> {
@@ -546,7 +547,7 @@ impl Stream {
             return self.skip_led(by);
         }
         let number = i64::from(from) + i64::from(by);
-        self.go(Place { number, backwards: by < 0, at: Span::ZERO, first: Frames(0) })
+        self.go(Place { number, tag: 0, backwards: by < 0, at: Span::ZERO, first: Frames(0) })
     }
 
     /// Answers the hub's wish for another place.
@@ -585,6 +586,11 @@ impl Stream {
 /// It is over, and somebody has missed something.
 fn not_everywhere(lost: Failure) -> Failure {
     Failure::new(lost.exit, format!("played to the end, but not on every speaker: {}", lost.message))
+}
+
+/// By what a list knows a track.
+fn which(track: &Track) -> (i64, u64) {
+    (track.number as i64, track.tag)
 }
 
 fn ahead(list: List) -> Result<Prefetch, Failure> {
@@ -655,10 +661,10 @@ impl Stream {
     /// The track that was heard is read again from its place; a hub that never said one begins with the
     /// first that was sent.
     fn go_to_track(&mut self) -> Result<(), Failure> {
-        let heard = self.place.track.map(|place| i64::from(place.number));
-        let number = heard.or(self.tracks.last().map(|track| track.number as i64)).unwrap_or(1);
+        let heard = self.place.track.and_then(|place| self.tracks.heard(place)).map(which);
+        let (number, tag) = heard.or(self.tracks.last().map(which)).unwrap_or((1, 0));
         let at = Span::from_s_f64(self.place.position_s.max(0.0));
-        let place = Place { number, backwards: false, at, first: Frames(0) };
+        let place = Place { number, tag, backwards: false, at, first: Frames(0) };
         match self.source.go(place).map_err(cannot_play)? {
             Some((track, position)) => self.open_with(*track, position),
             None => Err(Failure::failed("nothing of the list can be played any more")),

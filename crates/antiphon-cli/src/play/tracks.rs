@@ -28,6 +28,15 @@ impl Tracks {
         self.list.push_back(track);
     }
 
+    /// Gives `track` a number that no other on its way has: a queue that was changed meanwhile may have given it that of the
+    /// one before, and by its number alone the hub says which is heard.
+    pub fn tell_apart(&self, track: &mut Track) {
+        while self.list.iter().any(|other| other.number == track.number && other.tag != track.tag) {
+            track.number += 1;
+        }
+        track.of = track.of.max(track.number);
+    }
+
     /// Another place: nothing of what was sent is heard.
     pub fn restart(&mut self, track: Track) {
         self.list = [track].into();
@@ -94,6 +103,18 @@ mod tests {
             seekable: true,
         };
         Track { number, of: 3, first: Frames(first), info, tag: 0 }
+    }
+
+    #[test]
+    fn tracks_of_a_queue_that_was_changed_under_them_have_numbers_of_their_own() {
+        let mut tracks = Tracks::default();
+        tracks.begin(Track { tag: 7, ..track(3, 0) });
+        let mut again = Track { tag: 7, ..track(3, 1_000) };
+        tracks.tell_apart(&mut again);
+        assert_eq!((again.number, again.of), (3, 3), "the same thing once more");
+        let mut other = Track { tag: 8, ..track(3, 1_000) };
+        tracks.tell_apart(&mut other);
+        assert_eq!((other.number, other.of), (4, 4), "what was before the first was taken out");
     }
 
     #[test]

@@ -17,13 +17,21 @@ const READY_BROWSER_SD_US: f64 = 1_000.0;
 /// Names of targets that are not connected, or not yet sure of the time.
 pub(super) fn missing_speakers(hub: &Hub, now: Timestamp<HubClock>, targets: &[Target]) -> Vec<String> {
     let sessions: Vec<_> = hub.sessions(now).collect();
-    let is_ready = |name: &str| {
+    let is_ready = |target: &Target| {
         sessions.iter().any(|s| {
             let most = if s.transport.is_messages() { READY_BROWSER_SD_US } else { READY_OFFSET_SD_US };
-            s.hello.name == name && s.stats.as_ref().is_some_and(|t| t.synced && t.offset_sd_us <= most)
+            is_meant(target, s, &sessions)
+                && s.stats.as_ref().is_some_and(|t| t.synced && t.offset_sd_us <= most)
         })
     };
-    targets.iter().filter(|t| !is_ready(&t.name)).map(|t| t.name.clone()).collect()
+    targets.iter().filter(|target| !is_ready(target)).map(|t| t.name.clone()).collect()
+}
+
+/// Whether `target` names this session: as it is called, or where nobody is called so as it calls itself (a saved pair
+/// of loudspeakers knows no other name).
+fn is_meant(target: &Target, session: &SessionSnapshot, all: &[SessionSnapshot]) -> bool {
+    let is_called = |session: &SessionSnapshot| session.hello.name == target.name;
+    is_called(session) || (session.given == target.name && !all.iter().any(is_called))
 }
 
 pub(super) fn event_of(event: ProtoEvent) -> Option<HubEvent> {
@@ -67,10 +75,24 @@ impl HubEngine {
         };
         let settings = self.hub.set(now, id, settings).ok_or_else(unknown)?;
         if change.role.is_some() {
-            self.take_from_programme(now, id, name);
+            self.take_from_programme(now, id);
         }
         self.events.push_back(HubEvent::SettingsChanged(id, settings.clone()));
         Ok(settings)
+    }
+
+    /// Calls the connected speaker `name` otherwise, in the programme too: it plays on. `None` where none has that name, or
+    /// another one is called so already.
+    pub fn rename(&mut self, now: Timestamp<HubClock>, name: &str, new: &str) -> Option<SpeakerId> {
+        let id = self.hub.sessions(now).find(|session| session.hello.name == name)?.id;
+        if !self.hub.rename(id, new) {
+            return None;
+        }
+        let targets = self.programme.as_mut().map(|programme| &mut programme.spec.targets);
+        if let Some(target) = targets.and_then(|all| all.iter_mut().find(|target| target.name == name)) {
+            new.clone_into(&mut target.name);
+        }
+        Some(id)
     }
 
     /// Changes a speaker's calibration; `false` where it is not connected.
@@ -119,11 +141,12 @@ impl HubEngine {
         spec: &SourceSpec,
     ) -> Option<(String, Role)> {
         let named = |target: &Target| Some((target.name.clone(), target.role?));
-        let connected = self.hub.sessions(now).filter_map(|session| {
-            let target = spec.targets.iter().find(|target| target.name == session.hello.name);
+        let sessions: Vec<_> = self.hub.sessions(now).collect();
+        let connected = sessions.iter().filter_map(|session| {
+            let target = spec.targets.iter().find(|target| is_meant(target, session, &sessions));
             // A role in the target is looked at whether the speaker is here or not.
             let plays = spec.targets.is_empty() || target.is_some_and(|target| target.role.is_none());
-            plays.then_some((session.hello.name, session.settings.role))
+            plays.then(|| (session.hello.name.clone(), session.settings.role))
         });
         let mut roles = spec.targets.iter().filter_map(named).chain(connected);
         roles.find(|(_, role)| !role.is_in(spec.channels))
@@ -132,18 +155,20 @@ impl HubEngine {
     /// Decides which connected speakers belong to the programme, and gives them their parts.
     pub(super) fn choose_speakers(&mut self, now: Timestamp<HubClock>) {
         for session in self.hub.sessions(now).collect::<Vec<_>>() {
-            self.choose(now, session.id, &session.hello.name);
+            self.choose(now, session.id);
         }
     }
 
     /// Decides whether a speaker belongs to the programme, and as what. A programme that has ended asks for nobody.
-    pub(super) fn choose(&mut self, now: Timestamp<HubClock>, id: SpeakerId, name: &str) {
+    pub(super) fn choose(&mut self, now: Timestamp<HubClock>, id: SpeakerId) {
+        let sessions: Vec<_> = self.hub.sessions(now).collect();
+        let Some(session) = sessions.iter().find(|session| session.id == id) else { return };
         let Some(programme) = self.programme.as_ref().filter(|programme| programme.phase != Phase::Ended)
         else {
             return;
         };
         let targets = &programme.spec.targets;
-        let target = targets.iter().find(|target| target.name == name);
+        let target = targets.iter().find(|target| is_meant(target, session, &sessions));
         let (streaming, part) =
             (targets.is_empty() || target.is_some(), target.and_then(|target| target.role));
         self.hub.set_streaming(now, id, streaming);
@@ -159,9 +184,11 @@ impl HubEngine {
 
     /// What a person says of a role counts for more than what the programme asked for, also where the speaker
     /// is away for a moment.
-    fn take_from_programme(&mut self, now: Timestamp<HubClock>, id: SpeakerId, name: &str) {
+    fn take_from_programme(&mut self, now: Timestamp<HubClock>, id: SpeakerId) {
+        let sessions: Vec<_> = self.hub.sessions(now).collect();
+        let Some(session) = sessions.iter().find(|session| session.id == id) else { return };
         let targets = self.programme.iter_mut().flat_map(|programme| &mut programme.spec.targets);
-        targets.filter(|target| target.name == name).for_each(|target| target.role = None);
+        targets.filter(|target| is_meant(target, session, &sessions)).for_each(|target| target.role = None);
         self.hub.cast(now, id, None);
     }
 }

@@ -261,7 +261,7 @@ impl HubEngine {
     ) -> Result<(SessionId, Welcome), Refusal> {
         let joined =
             self.hub.join(now, JoinRequest { id, hello: hello.clone(), keys, transport }, remembered)?;
-        self.choose(now, id, &hello.name);
+        self.choose(now, id);
         self.follow_needs(now);
         Ok(joined)
     }

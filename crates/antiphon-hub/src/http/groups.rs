@@ -71,7 +71,8 @@ pub async fn use_roles(
     Ok(Json(used.await?))
 }
 
-fn tell(shared: &Shared) {
+/// Tells every page the groups.
+pub fn tell(shared: &Shared) {
     shared.events.publish("groups", json::text(&shared.store.groups()));
 }
 

@@ -35,6 +35,8 @@ mod pages;
 
 mod groups;
 
+mod names;
+
 mod services;
 
 mod metrics;

@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 
 use tokio::time::{Duration, timeout};
 
-use super::{Json, Refused, Shared, SharedState, access, calibration};
+use super::{Json, Refused, Shared, SharedState, access, calibration, names};
 use crate::convert;
 use crate::media::Stalled;
 use crate::options::{HubError, MAX_LATENCY, MIN_LATENCY};
@@ -97,6 +97,10 @@ pub async fn set_speaker(
 ) -> Answer<SpeakerStatus> {
     let patch: SpeakerPatch = json::read("the speaker's settings", &body)?;
     let change = convert::change(&patch)?;
+    let name = match patch.name {
+        Some(new) => names::rename(&shared, name, new).await?,
+        None => name,
+    };
     let mut speaker = shared.media.ask(move |core| core.set(&name, change)).await??;
     calibration::show(&shared, std::slice::from_mut(&mut speaker));
     Ok(Json(speaker))

@@ -188,6 +188,27 @@ impl Core {
         Err(ErrorBody::unknown_speaker(name, speakers.iter().map(|speaker| speaker.name.as_str())))
     }
 
+    /// Calls a connected speaker otherwise.
+    ///
+    /// # Errors
+    /// No connected speaker is called `name`, or another one is called `new`.
+    pub fn rename(&mut self, name: &str, new: &str) -> Result<SpeakerId, ErrorBody> {
+        let speakers = self.engine_speakers();
+        if !speakers.iter().any(|speaker| speaker.name == name) {
+            return Err(ErrorBody::unknown_speaker(
+                name,
+                speakers.iter().map(|speaker| speaker.name.as_str()),
+            ));
+        }
+        let taken = || {
+            ErrorBody::new(
+                ErrorCode::Conflict,
+                format!("another speaker is called {new:?}: choose another name"),
+            )
+        };
+        self.engine.rename(self.clock.now(), name, new).ok_or_else(taken)
+    }
+
     /// Changes a speaker's calibration; one that is not connected has it when it comes.
     pub fn set_trim(&mut self, id: SpeakerId, trim: Trim) {
         self.engine.set_trim(id, trim);

@@ -1,4 +1,4 @@
-//! What outlives the hub's process: its key, whom it is paired with, how each speaker is set.
+//! What outlives the hub's process: its key, whom it is paired with, how each speaker is set and called.
 //!
 //! Two files in the state directory: `hub.key` (the private key, 64 hex digits) and `hub.toml`
 //! (pairings with their secrets, settings, calibrations, groups, who was let in). Both are readable by their
@@ -73,9 +73,23 @@ impl Store {
         self.record().pairings.iter().find(|pairing| pairing.peer == *peer).cloned()
     }
 
-    /// Whether a paired speaker, connected or not, is called `name`.
-    pub fn is_paired_name(&self, name: &str) -> bool {
-        self.record().pairings.iter().any(|pairing| pairing.name == name)
+    /// Whether another speaker than `id`, connected or not, was given this name here, or is paired and has it.
+    pub fn is_name_of_another(&self, id: SpeakerId, name: &str) -> bool {
+        let record = self.record();
+        let named = record.names.iter().any(|(other, given)| *other != id && given == name);
+        let is_paired = |pairing: &Pairing| {
+            let other = pairing.peer.speaker_id();
+            other != id && pairing.name == name && !record.names.contains_key(&other)
+        };
+        named || record.pairings.iter().any(is_paired)
+    }
+
+    /// Calls a speaker `new` from now on, also in what is kept under the name `old`.
+    ///
+    /// # Errors
+    /// The file cannot be written; nothing has changed then.
+    pub fn rename(&self, id: SpeakerId, old: &str, new: &str) -> Result<(), HubError> {
+        self.change(|record| record.rename(id, old, new))
     }
 
     /// How a speaker was last set.
@@ -116,7 +130,8 @@ impl Store {
 
     /// What is remembered of a speaker that joins.
     pub fn remembered(&self, id: SpeakerId) -> Remembered {
-        Remembered { settings: self.settings(id), trim: self.trim(id) }
+        let name = self.record().names.get(&id).cloned();
+        Remembered { settings: self.settings(id), trim: self.trim(id), name }
     }
 
     /// What a speaker's calibration adds to its settings; nothing without one.
@@ -328,6 +343,42 @@ mod tests {
         assert_eq!(Store::open(dir.path()).unwrap().latency(), None);
         Store::open(dir.path()).unwrap().set_latency(Span::from_ms(90)).unwrap();
         assert_eq!(Store::open(dir.path()).unwrap().latency(), Some(Span::from_ms(90)));
+    }
+
+    #[test]
+    fn a_name_that_was_given_here_is_there_after_a_restart_and_in_all_that_was_kept_under_the_old_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let (id, other) = (SpeakerId([4; 16]), SpeakerId([5; 16]));
+        {
+            let store = Store::open(dir.path()).unwrap();
+            store.set_all([(id, "desk".into(), SpeakerSettings::default())]).unwrap();
+            store
+                .calibrate(
+                    vec![NewCalibration { id, name: "desk".into(), calibration: calibration::tests::of(1) }],
+                    false,
+                )
+                .unwrap();
+            let member = antiphon_api::GroupMember { speaker: "desk".into(), role: Default::default() };
+            let kind = antiphon_api::GroupKind::Party;
+            store.put_group(Group { name: "den".into(), kind, members: vec![member] }).unwrap();
+            store.rename(id, "desk", "shelf").unwrap();
+        }
+        let store = Store::open(dir.path()).unwrap();
+        assert_eq!(store.remembered(id).name.as_deref(), Some("shelf"));
+        assert_eq!(store.calibrations()[0].1.name, "shelf");
+        assert_eq!(store.groups()[0].members[0].speaker, "shelf");
+        assert!(store.is_name_of_another(other, "shelf") && !store.is_name_of_another(id, "shelf"));
+    }
+
+    #[test]
+    fn a_paired_speaker_keeps_its_name_from_others_until_it_is_given_another() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(dir.path()).unwrap();
+        store.pair(pairing(1)).unwrap();
+        let (id, guest) = (pairing(1).peer.speaker_id(), SpeakerId([5; 16]));
+        assert!(store.is_name_of_another(guest, "s1") && !store.is_name_of_another(id, "s1"));
+        store.rename(id, "s1", "shelf").unwrap();
+        assert!(!store.is_name_of_another(guest, "s1") && store.is_name_of_another(guest, "shelf"));
     }
 
     #[test]

@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::{Calibration, Calibrations, MAX_REMEMBERED, NewCalibration, Settings};
 
 /// The layout that this program writes. It also reads version 1, which had no calibrations, 2, whose
-/// calibrations knew no links, 3, which knew no groups, let in speakers only, and had no end mark, and 4, which knew no latency.
+/// calibrations knew no links, 3, which knew no groups, let in speakers only, and had no end mark, and 4, which knew no latency and
+/// called speakers as they called themselves.
 const VERSION: u32 = 5;
 
 /// The first version that ends with [`END`].
@@ -34,6 +35,8 @@ pub struct Record {
     pub groups: BTreeMap<String, Group>,
     /// The target latency that somebody has set.
     pub latency_us: Option<i64>,
+    /// What speakers are called here, by identity; the others are called as they call themselves.
+    pub names: BTreeMap<SpeakerId, String>,
 }
 
 /// A browser or machine that was let in.
@@ -85,6 +88,15 @@ struct Text {
     access: Vec<Access>,
     #[serde(default)]
     group: Vec<Group>,
+    #[serde(default)]
+    named: Vec<NamedText>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NamedText {
+    id: String,
+    name: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -130,6 +142,22 @@ impl Record {
         }
     }
 
+    /// Calls a speaker `new`, also in what is kept under the name `old`.
+    pub fn rename(&mut self, id: SpeakerId, old: &str, new: &str) {
+        if self.names.len() >= MAX_REMEMBERED && !self.names.contains_key(&id) {
+            self.names.pop_first();
+        }
+        self.names.insert(id, new.to_owned());
+        if let Some((name, _)) = self.settings.get_mut(&id) {
+            new.clone_into(name);
+        }
+        if let Some(calibrations) = self.calibrations.get_mut(&id) {
+            new.clone_into(&mut calibrations.name);
+        }
+        let members = self.groups.values_mut().flat_map(|group| &mut group.members);
+        members.filter(|member| member.speaker == old).for_each(|member| new.clone_into(&mut member.speaker));
+    }
+
     /// Reads a record.
     pub fn parse(text: &str) -> Result<Self, RecordError> {
         let whole = text.trim_end().ends_with(END);
@@ -152,8 +180,12 @@ impl Record {
                 .extend(Calibrations::from_chain(speaker.name, speaker.calibration).map(|kept| (id, kept)));
         }
         let groups = text.group.into_iter().map(|group| (group.name.clone(), group)).collect();
+        let named = |named: NamedText| {
+            parse_id(&named.id).map(|id| (id, named.name)).ok_or(RecordError::Identity(named.id))
+        };
+        let names = text.named.into_iter().map(named).collect::<Result<_, _>>()?;
         let (pairings, access, latency_us) = (text.paired, text.access, text.latency_us);
-        Ok(Self { pairings, settings, calibrations, access, groups, latency_us })
+        Ok(Self { pairings, settings, calibrations, access, groups, latency_us, names })
     }
 
     /// The record as text.
@@ -178,6 +210,11 @@ impl Record {
             calibrated,
             access: self.access.clone(),
             group: self.groups.values().cloned().collect(),
+            named: self
+                .names
+                .iter()
+                .map(|(id, name)| NamedText { id: id.to_string(), name: name.clone() })
+                .collect(),
         };
         // Strings, numbers and tables of them only: TOML has a form for each.
         let text = toml::to_string(&text).expect("a record always has a text");
@@ -223,6 +260,7 @@ mod tests {
             }],
             groups: [("den".to_owned(), den())].into(),
             latency_us: Some(120_000),
+            names: [(SpeakerId([8; 16]), "shelf".to_owned())].into(),
         }
     }
 
@@ -254,13 +292,7 @@ mod tests {
             record().to_text().replace("version = 5", "version = 1").replace("latency_us = 120000\n", "");
         let old = &old[..old.find("[[calibrated]]").unwrap()];
         let read = Record::parse(old).unwrap();
-        let since = Record {
-            calibrations: BTreeMap::new(),
-            access: vec![],
-            groups: BTreeMap::new(),
-            latency_us: None,
-            ..record()
-        };
+        let since = Record { pairings: record().pairings, settings: record().settings, ..Record::default() };
         assert_eq!(read, since);
         assert!(Record::parse("version = 0").is_err());
     }

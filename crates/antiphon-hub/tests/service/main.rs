@@ -4,6 +4,8 @@ mod house;
 
 mod lan;
 
+mod names;
+
 mod access;
 
 mod events;

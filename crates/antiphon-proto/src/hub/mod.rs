@@ -145,7 +145,8 @@ impl Hub {
     }
 
     /// Begins a session. `remembered` is what the speaker was set to earlier; a role in its hello
-    /// overrules that. A session that the same speaker had is replaced.
+    /// overrules that, and its name does not: a person gave it the other one later. A session that the same speaker
+    /// had is replaced.
     ///
     /// # Errors
     /// A hello that makes no sense, a name that another live speaker holds, no keys where the hub is not
@@ -153,9 +154,13 @@ impl Hub {
     pub fn join(
         &mut self,
         now: Timestamp<HubClock>,
-        join: JoinRequest,
+        mut join: JoinRequest,
         remembered: Remembered,
     ) -> Result<(SessionId, Welcome), Refusal> {
+        let given = join.hello.name.clone();
+        if let Some(name) = remembered.name {
+            join.hello.name = name;
+        }
         self.check_join(&join)?;
         let streaming = self.replace(join.id);
         let mut settings = remembered.settings.unwrap_or_default().held_in_limits();
@@ -163,7 +168,7 @@ impl Hub {
         settings.codec = session::usable_codec(settings.codec, &join.hello);
         settings.latency_us = self.latency_us();
         let number = self.unused_session();
-        let session = Session::new(now, number, join, settings, remembered.trim);
+        let session = Session::new(now, number, join, given, settings, remembered.trim);
         let welcome = session.welcome(number, self.config.clock, &self.config.name, self.latency);
         self.push_event(HubEvent::Joined {
             session: number,
@@ -298,6 +303,16 @@ impl Hub {
         self.assign(now, number);
         self.drop_unused(now);
         Some(settings)
+    }
+
+    /// Calls a speaker otherwise from now on; `false` when it has no session, or another one is called so.
+    pub fn rename(&mut self, id: SpeakerId, name: &str) -> bool {
+        let taken = self.sessions.values().any(|session| session.id != id && session.hello.name == name);
+        let session = self.sessions.values_mut().find(|session| session.id == id && !taken);
+        session.is_some_and(|session| {
+            name.clone_into(&mut session.hello.name);
+            true
+        })
     }
 
     /// Changes a speaker's calibration and tells it; `false` when the speaker has no session.

@@ -99,8 +99,10 @@ pub struct SessionSnapshot {
     pub session: SessionId,
     /// The speaker.
     pub id: SpeakerId,
-    /// What it said of itself.
+    /// What it said of itself, under the name that it has here.
     pub hello: Hello,
+    /// As it calls itself.
+    pub given: String,
     /// Where its datagrams come from; `None` until the first one.
     pub addr: Option<SocketAddr>,
     /// Whether its datagrams are sealed, or the connection that carries them encrypts them.
@@ -151,7 +153,10 @@ impl Allowance {
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) id: SpeakerId,
+    /// Under the name that it has here.
     pub(super) hello: Hello,
+    /// As it calls itself.
+    given: String,
     /// As its user has set it.
     pub(super) settings: SpeakerSettings,
     /// The role that it has in the programme instead of its own.
@@ -182,12 +187,14 @@ impl Session {
         now: Timestamp<Hub>,
         session: SessionId,
         join: JoinRequest,
+        given: String,
         settings: SpeakerSettings,
         trim: Trim,
     ) -> Self {
         Self {
             id: join.id,
             hello: join.hello,
+            given,
             settings,
             part: None,
             trim,
@@ -329,6 +336,7 @@ impl Session {
             session,
             id: self.id,
             hello: self.hello.clone(),
+            given: self.given.clone(),
             addr: self.addr(),
             sealed: self.seal.is_sealed() || self.transport == Transport::Messages { encrypted: true },
             transport: self.transport,

@@ -31,6 +31,8 @@ pub struct Remembered {
     pub settings: Option<SpeakerSettings>,
     /// Its calibration.
     pub trim: Trim,
+    /// What it is called here; `None`: as it calls itself.
+    pub name: Option<String>,
 }
 
 #[cfg(test)]

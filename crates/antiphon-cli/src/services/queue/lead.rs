@@ -107,7 +107,8 @@ impl Feed for Following {
         None
     }
 
-    fn rest(&self, tag: u64) -> usize {
-        self.desk.lock().queue.rest(tag)
+    fn turn(&self, tag: u64) -> (usize, usize) {
+        let state = self.desk.lock();
+        (state.queue.number(tag), state.queue.items().len())
     }
 }

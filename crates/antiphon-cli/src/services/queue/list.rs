@@ -159,11 +159,6 @@ impl Queue {
         }
     }
 
-    /// How many follow `key` before the end.
-    pub fn rest(&self, key: u64) -> usize {
-        self.turn(key).map_or(0, |at| self.order.len() - at - 1)
-    }
-
     /// The turn of `key`, from 1.
     pub fn number(&self, key: u64) -> usize {
         self.turn(key).map_or(1, |at| at + 1)
@@ -226,7 +221,7 @@ mod tests {
         let first = queue.add(entries(&["x", "y"]), QueuePlace::Next, &mut rng).unwrap();
         assert_eq!(names(&queue), "axybc");
         assert_eq!((queue.after(1), queue.after(first + 1)), (Some(first), Some(2)));
-        assert_eq!((queue.number(2), queue.rest(2)), (4, 1));
+        assert_eq!(queue.number(2), 4);
     }
 
     #[test]

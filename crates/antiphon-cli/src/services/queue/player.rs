@@ -153,13 +153,12 @@ impl Desk {
     }
 
     fn open_item(self: &Arc<Self>, key: u64) -> Result<List, String> {
-        let (entry, number) = {
+        let entry = {
             let state = self.lock();
-            let item = state.queue.item(key).ok_or("it is not in the queue any more")?;
-            (item.what.clone(), state.queue.number(key))
+            state.queue.item(key).ok_or("it is not in the queue any more")?.what.clone()
         };
         let item = self.item(&entry).map_err(|error| error.message)?;
         let feed = Box::new(super::lead::Following::new(self));
-        List::open_fed((key, item), number, feed).map_err(|error| super::left_out(&error, &entry.title))
+        List::open_fed((key, item), feed).map_err(|error| super::left_out(&error, &entry.title))
     }
 }

@@ -86,13 +86,14 @@ async fn seat(
     visit: Visit,
     hello: Hello,
 ) -> Result<Result<(Joined, Arc<Lane>), Refusal>, Ended> {
-    // A guest that took it would keep its owner out.
-    if shared.store.is_paired_name(&hello.name) {
-        let message = format!("a speaker of this hub is called {:?}: choose another name", hello.name);
-        return Ok(Err(Refusal { code: RefusalCode::NameTaken, message }));
-    }
     let speaker = visit.id;
     let remembered = shared.store.remembered(speaker);
+    let name = remembered.name.as_ref().unwrap_or(&hello.name);
+    // A guest that took it would keep its owner out.
+    if shared.store.is_name_of_another(speaker, name) {
+        let message = format!("a speaker of this hub is called {name:?}: choose another name");
+        return Ok(Err(Refusal { code: RefusalCode::NameTaken, message }));
+    }
     let joined = shared.media.ask(move |core| core.join_browser(visit, &hello, remembered)).await;
     let joined = joined.map_err(Ended::because)?;
     if joined.is_ok() {
