@@ -86,9 +86,14 @@ impl Room {
     fn open(member: &PairMember, stop: &AtomicBool) -> Result<Self, Ended> {
         let member = member.clone();
         let start = || -> Result<Self, Ended> {
-            let (mut reach, client) = Reach::new(&nobody_else())?;
+            let (mut reach, running) = Reach::look(&nobody_else())?;
+            let client = match running {
+                Some(client) => client,
+                None => reach.start()?,
+            };
             let manner = Manner { hub: Some(client.hub().to_string()), ..Manner::default() };
-            reach.adopt(Some(Members::start(std::slice::from_ref(&member), &[], &manner)?));
+            let members = Members::start(std::slice::from_ref(&member), &[], &manner)?;
+            reach.adopt(members, vec![member.speaker.clone()]);
             let asked = [SourceTarget { name: member.speaker.clone(), role: None }];
             let failure = || reach.failure();
             match audience::wait_unless(&client, &asked, audience::NEW_HUB, stop, failure)? {
