@@ -72,6 +72,6 @@ mod tests {
         assert_eq!(pictures.get("a", of(0)).unwrap(), one);
         held.pop();
         drop(one);
-        assert_eq!(pictures.get("a", of(3)).unwrap().bytes, [3; 3][..], "it is looked at anew");
+        assert_eq!(pictures.get("a", of(3)).unwrap().bytes, [3u8; 3][..], "it is looked at anew");
     }
 }
