@@ -74,6 +74,8 @@ pub struct Facts {
     pub bandwidth_hz: Option<f64>,
     /// What changed between periods.
     pub steadiness: Option<Steadiness>,
+    /// Each channel of the recording is one side of the signal and nothing of the other, as in the file that is played.
+    pub sides_alone: bool,
     /// What was put right before anything was looked at.
     pub splices: Vec<Splice>,
 }

@@ -69,6 +69,7 @@ pub fn measure_found(found: &Found, excitation: &Excitation, options: &Options) 
     let (analysis, sides) = sides::analyse_sides(&found, excitation, options);
     let begin_s = analysis.measurement.recorder.begin_s;
     let place = begin_s.zip(analysis.speed).map(|(begin_s, speed)| facts::Place { begin_s, speed });
-    let facts = facts::Facts { splices, ..facts::Facts::of(&found.recorded, excitation, place) };
+    let sides_alone = sides::are_alone(&found, &analysis, excitation);
+    let facts = facts::Facts { splices, sides_alone, ..facts::Facts::of(&found.recorded, excitation, place) };
     judge::judge(analysis, sides.as_ref(), &facts, excitation, options)
 }

@@ -53,14 +53,9 @@ impl Evidence<'_> {
         )
     }
 
-    /// Each channel of the recording has one side of the track and nothing of the other: no microphone hears so.
+    /// No microphone hears one side of the track in each of its channels and nothing of the other.
     pub(super) fn the_track_itself(&self) -> Option<Finding> {
-        let heard = self
-            .sides?
-            .each_ref()
-            .map(|side| side.measurement.channels.iter().map(|channel| channel.heard).collect::<Vec<_>>());
-        let alone = heard[0] == [true, false] && heard[1] == [false, true];
-        alone.then(|| {
+        self.facts.sides_alone.then(|| {
             refusal(
                 FindingKind::NotTheSignal,
                 "This is the track itself, not a recording: each of its channels has one side alone, as no microphone hears \
