@@ -28,7 +28,7 @@ pub use person::{AtTerminal, Person, yes_or_no};
 
 use crate::bluetooth::{AtTheTerminal, meant, named};
 use crate::exit::{Exit, Failure};
-use crate::{dirs, find, members, signals, terminal, told};
+use crate::{dirs, members, signals, terminal, told};
 
 /// Leads through it.
 pub fn run(args: &PairArgs) -> Result<Exit, Failure> {
@@ -224,15 +224,7 @@ fn deliver(args: &PairArgs, pair: &Pair, facts: &[Facts], confirmed: bool) {
         true => json::write_pretty(&report(pair, facts, confirmed)),
         false => tell(pair, confirmed),
     };
-    tell_of_the_hub();
     let _ = terminal::print(&text);
-}
-
-/// It read the saved pairs when it was started; said before what is to be typed next, which would fail until then.
-fn tell_of_the_hub() {
-    if find::on_this_machine().is_some() {
-        terminal::note("A hub runs on this machine: restart it, so that it plays on them.");
-    }
 }
 
 fn tell(pair: &Pair, confirmed: bool) -> String {
