@@ -28,7 +28,7 @@ define with_node
 	fi
 endef
 
-.PHONY: demo test test-page test-web test-engines test-others test-slow cross-check check fmt bench bench-browser bench-peers rig rig-alsa rig-short setup
+.PHONY: demo test test-page test-web test-described test-looks test-engines test-others test-slow cross-check check fmt bench bench-browser bench-peers rig rig-alsa rig-short setup
 
 demo: setup
 	$(CARGO) run --locked --release --package antiphon-cli --bin antiphon -- demo $(ARGS)
@@ -39,8 +39,7 @@ test: setup
 	$(MAKE) --no-print-directory cross-check
 	$(MAKE) --no-print-directory test-web
 
-# The engine's tests in a simulated world; types; web/dist is what its sources build; then a real Chromium and a real hub;
-# every page looked at in short (`npm run look` sees all sizes and states), and the hub asked what its description allows.
+# The engine's tests in a simulated world; types; web/dist is what its sources build; then a real Chromium and a real hub.
 # What builds the page needs a newer Node.js than Debian 12 has: there the tests of the page alone are not shown.
 test-web: setup
 	@scripts/setup.sh web
@@ -52,8 +51,16 @@ test-page:
 	$(BUILT)
 	node web/tests/e2e/e2e.mjs --antiphon "$(DEBUG)/antiphon"
 	node web/tests/e2e/house.mjs --antiphon "$(DEBUG)/antiphon"
-	cd web && npm run --silent look -- --short
+
+# Every page looked at in short (`npm run look` sees all sizes and states), and the hub asked what its description allows.
+test-described: setup
+	@scripts/setup.sh web
+	$(call with_node,test-looks)
+	$(BUILT)
 	EXAMPLES=1 SEED=1 scripts/check_api.sh "$(DEBUG)/antiphon"
+
+test-looks:
+	cd web && npm ci --silent && npm run --silent look -- --short
 
 test-engines: setup
 	@scripts/setup.sh web
